@@ -15,7 +15,8 @@ ci:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
-    RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --locked --document-private-items
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
+      cargo doc --workspace --no-deps --locked --document-private-items
 
 # The tests whose programs are installed; prints the others as skipped
 test *ARGS:

@@ -321,79 +321,18 @@ fn snapshot(torrents: usize) -> Snapshot {
             Arc::new(TrackerUrl::parse(&url).unwrap())
         })
         .collect();
-    let trackers = urls
-        .iter()
-        .map(|url| {
-            Some(Arc::new(TrackerRow {
-                label: url.label().into(),
-                up: [Some(true), Some(false)],
-                phases: [
-                    Some(Phases {
-                        resolve: Some(Duration::from_micros(1_234)),
-                        connect: Some(Duration::from_micros(23_456)),
-                        tls: None,
-                        response: Some(Duration::from_micros(34_567)),
-                    }),
-                    None,
-                ],
-                certificate_expiry: None,
-                interval: Some(Duration::from_secs(1800)),
-                requests: 123_456,
-                probes: 61_728,
-                failures: [7; 13],
-                problem: None,
-            }))
-        })
-        .collect();
     let rows = (0..torrents as u32)
         .map(|n| {
-            let mut hash = [0; 20];
-            for (position, byte) in hash.iter_mut().enumerate() {
-                *byte = n.wrapping_mul(2_654_435_761).rotate_left(position as u32) as u8;
-            }
-            let mine: Vec<u32> = (0..TRACKERS_EACH)
-                .map(|k| (n * 7 + k * 61) % TRACKERS)
-                .collect();
-            let torrent = Torrent {
-                name: format!("collection-name-part-{n:06}.tar").into(),
-                hashes: Hashes::V1(InfoHash(hash)),
-                trackers: mine
-                    .iter()
-                    .map(|id| Arc::clone(&urls[*id as usize]))
-                    .collect(),
-                details: None,
-                privacy: Privacy::Public,
-                size: None,
-            };
-            let row = TorrentRow {
-                peers: [Some(n % 1000).into(), Some(n % 100).into()],
-                source_peers: [Some(n % 400).into(), Some(n % 1000 + n % 100).into()].into(),
-                dht_seeders: Some(n % 300).into(),
-                dht_leechers: Some(n % 200).into(),
-                trackers_online: Some(2).into(),
-                seeders: Some(n % 500).into(),
-                leechers: Some(n % 300).into(),
-                probe_success: [Some(true); 2].into(),
-                last_success: [Unix(1_790_000_000 + u64::from(n)).into(); 2].into(),
-                listed: ListedWindows::all(),
-                last_peer_seen: Unix(1_790_000_000).into(),
-                ..TorrentRow::default()
-            };
-            let announces = mine.iter().map(|id| AnnounceRow {
-                success: Some(true),
-                peers: Some(n % 200).into(),
-                seeders: Some(n % 500).into(),
-                leechers: Some(n % 300).into(),
-                completed: Some(n % 100_000).into(),
-                ..AnnounceRow::unknown(TrackerId(*id))
-            });
-            (torrent, row, announces.collect(), Some(windows_of(n)))
+            let trackers = trackers_of(n);
+            let torrent = torrent(n, trackers.iter().map(|id| &urls[*id as usize]));
+            let announces = trackers.iter().map(|id| announce_row(n, *id)).collect();
+            (torrent, torrent_row(n), announces, Some(windows_of(n)))
         })
         .collect::<Vec<_>>();
     let snapshot = Snapshot {
         // All windows of all torrents are known.
         taken: Unix(1_790_000_000),
-        trackers,
+        trackers: urls.iter().map(|url| Some(tracker_row(url))).collect(),
         collections: (0..torrents.div_ceil(COLLECTION)).map(collection).collect(),
         totals: TotalsRow {
             unique: [1, 2, 3].map(|n| Some(n * torrents as u32).into()),
@@ -411,6 +350,75 @@ fn snapshot(torrents: usize) -> Snapshot {
     snapshot.config.per_tracker = true;
     snapshot.config.countries = true;
     snapshot
+}
+
+fn tracker_row(url: &TrackerUrl) -> Arc<TrackerRow> {
+    let phases = Phases {
+        resolve: Some(Duration::from_micros(1_234)),
+        connect: Some(Duration::from_micros(23_456)),
+        tls: None,
+        response: Some(Duration::from_micros(34_567)),
+    };
+    Arc::new(TrackerRow {
+        label: url.label().into(),
+        up: [Some(true), Some(false)],
+        phases: [Some(phases), None],
+        certificate_expiry: None,
+        interval: Some(Duration::from_secs(1800)),
+        requests: 123_456,
+        probes: 61_728,
+        failures: [7; 13],
+        problem: None,
+    })
+}
+
+/// Returns the trackers of a torrent, by their number.
+fn trackers_of(n: u32) -> Vec<u32> {
+    let each = (0..TRACKERS_EACH).map(|k| (n * 7 + k * 61) % TRACKERS);
+    each.collect()
+}
+
+fn torrent<'a>(n: u32, trackers: impl Iterator<Item = &'a Arc<TrackerUrl>>) -> Torrent {
+    let mut hash = [0; 20];
+    for (position, byte) in hash.iter_mut().enumerate() {
+        *byte = n.wrapping_mul(2_654_435_761).rotate_left(position as u32) as u8;
+    }
+    Torrent {
+        name: format!("collection-name-part-{n:06}.tar").into(),
+        hashes: Hashes::V1(InfoHash(hash)),
+        trackers: trackers.map(Arc::clone).collect(),
+        details: None,
+        privacy: Privacy::Public,
+        size: None,
+    }
+}
+
+fn torrent_row(n: u32) -> TorrentRow {
+    TorrentRow {
+        peers: [Some(n % 1000).into(), Some(n % 100).into()],
+        source_peers: [Some(n % 400).into(), Some(n % 1000 + n % 100).into()].into(),
+        dht_seeders: Some(n % 300).into(),
+        dht_leechers: Some(n % 200).into(),
+        trackers_online: Some(2).into(),
+        seeders: Some(n % 500).into(),
+        leechers: Some(n % 300).into(),
+        probe_success: [Some(true); 2].into(),
+        last_success: [Unix(1_790_000_000 + u64::from(n)).into(); 2].into(),
+        listed: ListedWindows::all(),
+        last_peer_seen: Unix(1_790_000_000).into(),
+        ..TorrentRow::default()
+    }
+}
+
+fn announce_row(n: u32, tracker: u32) -> AnnounceRow {
+    AnnounceRow {
+        success: Some(true),
+        peers: Some(n % 200).into(),
+        seeders: Some(n % 500).into(),
+        leechers: Some(n % 300).into(),
+        completed: Some(n % 100_000).into(),
+        ..AnnounceRow::unknown(TrackerId(tracker))
+    }
 }
 
 fn windows_of(n: u32) -> TorrentWindows {

@@ -48,22 +48,46 @@ fn quickest(times: usize, mut run: impl FnMut()) -> Duration {
     (0..times).map(time).min().expect("at least once")
 }
 
+const TORRENTS: u32 = 100_000;
+
+/// The torrents of an installation, and the times that a month took.
+struct Month {
+    sets: Vec<Set>,
+    clock: RunningClock,
+    sighted: u64,
+    sighting: Duration,
+    /// How long reading all gauges took when each hour began, and after its announces.
+    begins: Vec<Duration>,
+    goes_on: Vec<Duration>,
+}
+
 /// Measures 100,000 torrents for a month, seen by both sources. Each has `daily` peers per day, of
 /// which `fresh` are new; they arrive at different hours. As in the daemon, all gauges are read
 /// when an hour begins, and the gauges of a torrent again after its announces.
 fn collection(daily: u32, fresh: u32) {
-    const TORRENTS: u32 = 100_000;
-    let key = Key::new([1; 16]);
     let before = resident();
-    let mut clock = RunningClock::start(Unix(START));
-    let mut sets = vec![Set::new(); TORRENTS as usize];
-    let mut sighted = 0_u64;
-    let (mut sighting, mut begins, mut goes_on) = (Duration::ZERO, Vec::new(), Vec::new());
+    let mut month = pass_month(daily, fresh);
+    let grown = resident() - before;
+    print_memory(&month, daily, fresh, grown);
+    print_gauges(&mut month);
+    print_saved(&mut month.sets, daily + 29 * fresh);
+}
+
+fn pass_month(daily: u32, fresh: u32) -> Month {
+    let key = Key::new([1; 16]);
+    let mut month = Month {
+        sets: vec![Set::new(); TORRENTS as usize],
+        clock: RunningClock::start(Unix(START)),
+        sighted: 0,
+        sighting: Duration::ZERO,
+        begins: Vec::new(),
+        goes_on: Vec::new(),
+    };
     for hour in 0..30 * 24_u32 {
-        let at = clock.tick(Unix(START + u64::from(hour) * HOUR));
-        begins.push(gauges(&mut sets, at));
+        let at = month.clock.tick(Unix(START + u64::from(hour) * HOUR));
+        month.begins.push(gauges(&mut month.sets, at));
         let start = CostMeter::now();
-        for (torrent, set) in (0_u64..).zip(&mut sets) {
+        for (torrent, set) in (0_u64..).zip(&mut month.sets) {
             for peer in 0..daily {
                 if (torrent as u32).wrapping_mul(7).wrapping_add(peer * 5) % 24 != hour % 24 {
                     continue;
@@ -71,18 +95,21 @@ fn collection(daily: u32, fresh: u32) {
                 let peer = key.v6(torrent << 32 | u64::from(hour / 24 * fresh + peer));
                 set.add(peer, 0, at);
                 set.add(peer, 1, at);
-                sighted += 2;
+                month.sighted += 2;
             }
         }
-        sighting += start.cost().cpu;
-        goes_on.push(gauges(&mut sets, at));
+        month.sighting += start.cost().cpu;
+        month.goes_on.push(gauges(&mut month.sets, at));
     }
-    let each = sighting.as_nanos() as f64 / sighted as f64;
-    let grown = resident() - before;
+    month
+}
+
+fn print_memory(month: &Month, daily: u32, fresh: u32, grown: f64) {
+    let each = month.sighting.as_nanos() as f64 / month.sighted as f64;
     let peers = daily + 29 * fresh;
-    let heap: usize = sets.iter().map(Set::heap).sum();
+    let heap: usize = month.sets.iter().map(Set::heap).sum();
     // The allocator adds two words to each allocation.
-    let memory = (heap + sets.len() * (size_of::<Set>() + 16)) as f64;
+    let memory = (heap + month.sets.len() * (size_of::<Set>() + 16)) as f64;
     println!(
         "100,000 torrents, {daily} peers per day, {fresh} of them new, {peers} per month: \
          {:.0} MB (budget 600 MB), {:.0} MB more resident, {:.1} B per peer in entries \
@@ -92,9 +119,12 @@ fn collection(daily: u32, fresh: u32) {
         heap as f64 / f64::from(peers) / f64::from(TORRENTS),
         memory / f64::from(TORRENTS),
     );
+}
+
+fn print_gauges(month: &mut Month) {
     let ms = |took: Duration| took.as_secs_f64() * 1e3;
     let last_day = |took: &[Duration]| took[took.len() - 24..].to_vec();
-    let (begins, goes_on) = (last_day(&begins), last_day(&goes_on));
+    let (begins, goes_on) = (last_day(&month.begins), last_day(&month.goes_on));
     println!(
         "  all gauges when an hour begins: median of the last day {:.1} ms, worst hour {:.1} ms \
          (budget 20 ms)",
@@ -107,14 +137,18 @@ fn collection(daily: u32, fresh: u32) {
         ms(goes_on.iter().sum::<Duration>() / 24),
         ms(goes_on.iter().copied().max().unwrap_or_default()),
     );
-    let at = clock.moment();
+    let at = month.clock.moment();
     println!(
         "  second read in the same hour: {:.1} ms",
-        ms(gauges(&mut sets, at))
+        ms(gauges(&mut month.sets, at))
     );
+}
+
+/// Saves and loads the sets, which hold so many peers each.
+fn print_saved(sets: &mut [Set], peers: u32) {
     let mut bytes = Vec::new();
     let start = CostMeter::now();
-    for set in &sets {
+    for set in &*sets {
         set.encode(&mut bytes);
     }
     let took = start.cost().cpu;
@@ -126,7 +160,7 @@ fn collection(daily: u32, fresh: u32) {
     );
     let start = CostMeter::now();
     let mut from = &bytes[..];
-    for set in &mut sets {
+    for set in sets {
         *set = Set::decode(&mut from, Format::V3).expect("a decodable set");
     }
     println!("  loaded in {:.0} ms", start.cost().cpu.as_secs_f64() * 1e3);
@@ -243,8 +277,7 @@ fn errors() {
         let mut last = std::collections::HashMap::new();
         let mut by_hour = vec![0_i64; 960];
         let mut online: Vec<(u64, u64)> = Vec::new();
-        let mut worst = [0.0_f64; 3];
-        let (mut squares, mut hours, mut wrong) = ([0.0; 3], [0_u32; 3], 0);
+        let mut errors = Errors::default();
         for hour in 0..960_u64 {
             let at = clock.tick(Unix(START + hour * HOUR));
             online.retain(|(_, leaves)| *leaves > hour);
@@ -270,30 +303,53 @@ fn errors() {
             for window in Window::ALL {
                 let start = (hour + 1).saturating_sub(window.hours().into()) as usize;
                 let truth = by_hour[start..=hour as usize].iter().sum::<i64>() as f64;
-                let error = |counts: &Counts| f64::from(counts.all[window.index()]) / truth - 1.0;
-                if (truth as usize) < K {
-                    wrong += found.iter().filter(|counts| error(counts) != 0.0).count();
-                    continue;
-                }
-                let square = found.iter().map(|c| error(c).powi(2)).sum::<f64>() / KEYS as f64;
-                worst[window.index()] = worst[window.index()].max(square.sqrt());
-                squares[window.index()] += square;
-                hours[window.index()] += 1;
+                errors.add(window, &found, truth);
             }
         }
         println!(
-            "{rate} new peers per hour that stay {stay} h, 16 keys, 960 hours: {wrong} errors \
-             below {K}"
+            "{rate} new peers per hour that stay {stay} h, 16 keys, 960 hours: {} errors below {K}",
+            errors.wrong
         );
+        errors.print();
+    }
+}
+
+/// The relative errors of counts.
+#[derive(Default)]
+struct Errors {
+    /// Counts of fewer than `K` peers that were not exact.
+    wrong: usize,
+    /// By window: the worst hour, the sum of the squares, and the number of hours.
+    worst: [f64; 3],
+    squares: [f64; 3],
+    hours: [u32; 3],
+}
+
+impl Errors {
+    /// Adds the counts of one hour under different keys.
+    fn add(&mut self, window: Window, found: &[Counts], truth: f64) {
+        let at = window.index();
+        let error = |counts: &Counts| f64::from(counts.all[at]) / truth - 1.0;
+        if (truth as usize) < K {
+            self.wrong += found.iter().filter(|counts| error(counts) != 0.0).count();
+            return;
+        }
+        let square = found.iter().map(|c| error(c).powi(2)).sum::<f64>() / found.len() as f64;
+        self.worst[at] = self.worst[at].max(square.sqrt());
+        self.squares[at] += square;
+        self.hours[at] += 1;
+    }
+
+    fn print(&self) {
         for window in Window::ALL {
             let at = window.index();
-            if hours[at] > 0 {
+            if self.hours[at] > 0 {
                 println!(
                     "  {}: one sigma {:.2} % over {} hours above (budget 2 %), worst hour {:.2} %",
                     window.as_label(),
-                    100.0 * (squares[at] / f64::from(hours[at])).sqrt(),
-                    hours[at],
-                    100.0 * worst[at],
+                    100.0 * (self.squares[at] / f64::from(self.hours[at])).sqrt(),
+                    self.hours[at],
+                    100.0 * self.worst[at],
                 );
             }
         }

@@ -334,7 +334,7 @@ mod tests {
             ratio = 0.5,
             on = true,
             empty = "",
-            "Listening \u{1b}[31mon\n\"x\""
+            "listening \u{1b}[31mon\n\"x\""
         );
     }
 
@@ -345,7 +345,7 @@ mod tests {
         assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
         assert_eq!(
             rest,
-            "level=info msg=\"Listening \\u001b[31mon\\n\\\"x\\\"\" address=127.0.0.1:16881 \
+            "level=info msg=\"listening \\u001b[31mon\\n\\\"x\\\"\" address=127.0.0.1:16881 \
              count=3 ratio=0.5 on=true empty=\"\"\n"
         );
     }
@@ -361,7 +361,7 @@ mod tests {
             value,
             serde_json::json!({
                 "level": "info",
-                "msg": "Listening \u{1b}[31mon\n\"x\"",
+                "msg": "listening \u{1b}[31mon\n\"x\"",
                 "address": "127.0.0.1:16881",
                 "count": 3,
                 "ratio": 0.5,

@@ -97,7 +97,7 @@ fn check(cli: &Cli) -> Result<(), BoxError> {
         tracing::warn!("{warning}");
     }
     web_config?;
-    info!(torrents = config.torrents.len(), "Configuration is valid");
+    info!(torrents = config.torrents.len(), "configuration is valid");
     Ok(())
 }
 
@@ -107,12 +107,12 @@ fn web_config(cli: &Cli) -> Result<Option<Arc<WebConfig>>, BoxError> {
 }
 
 async fn serve(cli: Cli) -> Result<(), BoxError> {
-    info!(version = VERSION, revision = REVISION, "Starting seedwatch");
+    info!(version = VERSION, revision = REVISION, "starting seedwatch");
     let config = Config::load(&cli.config_file)?;
     let web_config = web_config(&cli)?;
     let listeners = seedwatch_exporter::bind(&cli.web.listen_addresses)?;
     for listener in &listeners {
-        info!(address = %listener.local_addr()?, "Listening on");
+        info!(address = %listener.local_addr()?, "listening");
     }
     let parts = app::Parts {
         config_file: cli.config_file,

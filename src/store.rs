@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `file` | version, length and checksum around the payload of a section. Pure |
 //! | `folder` | writing, reading, quarantine |
-//! | `events` | the file of changes of state, which grows by records |
+//! | `events` | the file of events, which grows by records |
 //! | `guard` | opening files: no links, no FIFOs, no files of other users |
 //! | `lost` | the section `lost`: shards of the state that were lost, and when. Pure |
 //! | `key` | the section `key` |
@@ -67,8 +67,8 @@ pub enum StoreError {
     },
     /// The directory holds state that was saved with another key than ours.
     #[error(
-        "the state file {} is not the one that was there at the start: no state is saved; restart to \
-         use it",
+        "the state file {} is not the one that was there at the start: no state is saved; restart \
+         to use it",
         path.display()
     )]
     OtherKey {

@@ -12,7 +12,7 @@
 //! | `GET /api/v1/torrents` | every torrent, with the latest announces and why they failed |
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
 //! | `GET /api/v1/causes` | what several torrents suffer from |
-//! | `GET /api/v1/events?torrent=&since=&limit=` | the latest changes of state |
+//! | `GET /api/v1/events?torrent=&since=&limit=` | the latest events |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //!
 //! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. Errors

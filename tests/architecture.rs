@@ -19,7 +19,7 @@ const MODULES: [(&str, &[&str]); 7] = [
     ("app", &["cli", "config", "log", "metrics", "store", "web"]),
 ];
 
-/// Crates that take bytes, events and the time, and return values.
+/// Crates that take bytes, values and the time, and return values.
 const PURE_CRATES: [&str; 5] = ["core", "dht", "distinct", "torrent", "tracker"];
 
 /// Code that reads a clock, opens a socket or a file, starts a thread, or draws random numbers

@@ -1,4 +1,4 @@
-//! Any bytes can be read as the file of changes of state; what was read is written as it was read.
+//! Any bytes can be read as the file of events; what was read is written as it was read.
 //! Run it as `krpc` is run.
 
 #![no_main]

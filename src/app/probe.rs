@@ -75,8 +75,8 @@ impl ProbeOutcome {
 /// still withdraws what it announced.
 ///
 /// # Errors
-/// If the target or the configuration is not valid, a prober cannot start, or standard output cannot
-/// be written.
+/// If the target or the configuration is not valid, a prober cannot start, or standard output
+/// cannot be written.
 pub async fn probe(
     cli: &Cli,
     flags: &ProbeFlags,
@@ -160,7 +160,7 @@ impl Asking<'_> {
                         self.probers.submit(more);
                     }
                 }
-                event = lookups.next(), if lookups.waiting() > 0 => session.absorb_lookups(event),
+                update = lookups.next(), if lookups.waiting() > 0 => session.absorb_lookups(update),
                 else => break,
             }
         }

@@ -1,7 +1,7 @@
 //! The daemon around the [`Engine`]: sockets, timers, reload and shutdown.
 
 mod daemon;
-mod events;
+mod notices;
 mod reload;
 mod shutdown;
 
@@ -21,7 +21,7 @@ use super::probers::{self, QUEUE, StartError};
 use super::state::{SaveOutcome, StateWriter};
 use crate::config::Config;
 use crate::web::ReloadResult;
-use daemon::{Daemon, Event, Outlets};
+use daemon::{Daemon, LoopEvent, Outlets};
 use seedwatch_clock::Clock;
 use seedwatch_core::Engine;
 use seedwatch_dht::DhtReport;
@@ -72,7 +72,7 @@ struct Inbox {
     observations: mpsc::Receiver<Vec<Observation>>,
     dht_reports: mpsc::Receiver<DhtReport>,
     written: mpsc::Receiver<SaveOutcome>,
-    events: mpsc::Receiver<Event>,
+    loop_events: mpsc::Receiver<LoopEvent>,
     reloads: mpsc::Receiver<ReloadResult>,
     hangup: mpsc::Receiver<()>,
 }
@@ -92,13 +92,13 @@ pub async fn run(
     let (observations_out, observations) = mpsc::channel(QUEUE);
     let (dht_out, dht_reports) = mpsc::channel(QUEUE);
     let (written_out, written) = mpsc::channel(QUEUE);
-    let (events_out, events) = mpsc::channel(QUEUE);
+    let (loop_events_out, loop_events) = mpsc::channel(QUEUE);
     let (reloads_out, reloads) = mpsc::channel(RELOADS);
     let mut inbox = Inbox {
         observations,
         dht_reports,
         written,
-        events,
+        loop_events,
         reloads,
         hangup,
     };
@@ -109,7 +109,7 @@ pub async fn run(
         started = start(&config, clock, observations_out, dht_out, written_out) => started?,
     };
     let outlets = Outlets {
-        events: events_out,
+        loop_events: loop_events_out,
         reloads: reloads_out,
         telemetry_path: parts.telemetry_path,
         external_url: parts.external_url,
@@ -174,7 +174,7 @@ fn serve(
     (stop, server)
 }
 
-/// Handles events until `shutdown` is ready.
+/// Runs the main loop until `shutdown` is ready.
 async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future<Output = ()>) {
     tokio::pin!(shutdown);
     daemon.show_config();
@@ -194,7 +194,7 @@ async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future
             }
             Some(report) = inbox.dht_reports.recv() => daemon.absorb_dht(report),
             Some(outcome) = inbox.written.recv() => daemon.state_writer.wrote(outcome),
-            Some(event) = inbox.events.recv() => daemon.handle(event).await,
+            Some(event) = inbox.loop_events.recv() => daemon.handle(event).await,
             Some(reply) = inbox.reloads.recv() => daemon.reload(Some(reply)),
             Some(()) = inbox.hangup.recv() => daemon.reload(None),
             () = sleep_until(timer.into()) => {}

@@ -10,7 +10,7 @@
 //! | `key` | the key that peers are hashed with |
 //! | `dht` | DHT nodes |
 //! | `trackers` | health and intervals of trackers |
-//! | `events` | changes of state, written within a second |
+//! | `events` | events, written within a second |
 //! | `torrents-N-n` | shard n of N: peers and last successes of torrents |
 //! | `shared-N-n` | shard n of N: peers of collections and of all torrents |
 //!
@@ -211,7 +211,7 @@ impl StateWriter {
         }
     }
 
-    /// Begins to save new changes of state. `history` holds all of them.
+    /// Begins to save new events. `history` holds all of them.
     pub(super) fn save_events(&mut self, engine: &mut Engine, history: &EventHistory, now: Now) {
         let new = engine.take_state_events();
         if let Some(store) = &self.store {

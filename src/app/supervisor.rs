@@ -12,8 +12,8 @@ use tracing::debug;
 /// Longest time that a message waits for a service manager that reads none.
 const SEND_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The connection to the service manager. Only the main loop calls [`Supervisor::feed_watchdog`], so
-/// that the watchdog notices if it hangs.
+/// The connection to the service manager. Only the main loop calls [`Supervisor::feed_watchdog`],
+/// so that the watchdog notices if it hangs.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     /// Time between two watchdog messages, and when the next is due; `None` without a watchdog.

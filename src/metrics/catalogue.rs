@@ -222,9 +222,9 @@ catalogue! {
     CONFIG_RELOAD_SUCCESSFUL: Gauge "seedwatch_config_last_reload_successful", [], {fixed: 1},
         "Whether the last attempt to load the configuration succeeded.";
     COUNTRY_PEERS: Gauge "seedwatch_country_peers", ["country"], {fixed: 251},
-        "Peers of all torrents by country (ISO 3166-1 alpha-2, or unknown), as of the latest round. \
-         A peer of two torrents counts twice. A country stays at 0 for eight days after its last \
-         peer.";
+        "Peers of all torrents by country (ISO 3166-1 alpha-2, or unknown), as of the latest \
+         round. A peer of two torrents counts twice. A country stays at 0 for eight days after its \
+         last peer.";
     DHT_ERRORS: Counter "seedwatch_dht_errors_total", ["family"], {fixed: 2},
         "Answers of DHT nodes that were errors or could not be parsed.";
     DHT_ESTIMATED_NODES: Gauge "seedwatch_dht_estimated_nodes", ["family"], {fixed: 2},
@@ -323,7 +323,7 @@ catalogue! {
          Families add up. 0: a valid answer without peers. Absent: unknown, or no peers at \
          trackers and no DHT lookup yet.";
     TORRENT_PREFIXES: Gauge "seedwatch_torrent_prefixes", ["torrent"], {torrent: 1},
-        "Distinct networks (IPv4 /24, IPv6 /48) with peers of the torrent, as of the latest round.";
+        "Distinct prefixes (IPv4 /24, IPv6 /48) with peers of the torrent, as of the latest round.";
     TORRENT_PROBE_SUCCESS: Gauge "seedwatch_torrent_probe_success",
         ["torrent", "source"], {torrent: 2},
         "Whether the source gave at least one valid answer, even an empty one, as of the latest \

@@ -46,10 +46,10 @@ impl Process {
 
     /// Reads what the files say (`proc(5)`).
     fn parse(stat: &str, status: &str, limits: &str, system: &str) -> Self {
-        let ticks = |place: usize| {
+        let ticks = |number: usize| {
             // The second field is the program's name in brackets and may hold anything.
             let (_, fields) = stat.rsplit_once(')')?;
-            let field = fields.split_ascii_whitespace().nth(place - 3)?;
+            let field = fields.split_ascii_whitespace().nth(number - 3)?;
             Some(field.parse::<u64>().ok()? as f64 / TICKS_PER_SECOND)
         };
         let of_status = |key: &str| {

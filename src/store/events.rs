@@ -1,4 +1,4 @@
-//! The file of changes of state. It grows by records, so that a kill loses none of them.
+//! The file of events. It grows by records, so that a kill loses none of them.
 //!
 //! ```text
 //! magic 16 | version 2 | until the end: event 27 | checksum 4
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn torn_foreign_newer_and_endless_files_are_set_aside() {
+    fn torn_foreign_newer_and_endless_files_are_quarantined() {
         let good = EventFile::encode(events(2).iter());
         let mut newer = good.clone();
         newer[MAGIC.len() + 1] = 2;

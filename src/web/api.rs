@@ -152,7 +152,7 @@ pub(super) struct Torrent<'a> {
     unique_peers: ByWindow,
     /// Current peers by country.
     countries: Option<Countries<'a>>,
-    /// Distinct networks, IPv4 /24 and IPv6 /48.
+    /// Distinct prefixes, IPv4 /24 and IPv6 /48.
     prefixes: Option<u32>,
     autonomous_systems: Option<u32>,
     largest_as_ratio: Option<f64>,

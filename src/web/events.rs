@@ -1,4 +1,4 @@
-//! `/api/v1/events`: the latest changes of state, as JSON.
+//! `/api/v1/events`: the latest events, as JSON.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -85,14 +85,14 @@ fn decode(value: &str) -> Result<Cow<'_, str>, QueryError> {
 #[derive(Debug, Serialize)]
 pub(super) struct Events<'a> {
     taken: u64,
-    events: Vec<Event<'a>>,
+    events: Vec<EventView<'a>>,
     /// Whether there are more than the limit.
     more: bool,
 }
 
-/// A change of state.
+/// An event as JSON, with the name of its torrent.
 #[derive(Debug, Serialize)]
-pub(super) struct Event<'a> {
+pub(super) struct EventView<'a> {
     /// The name; `null` if the torrent is not configured any more.
     pub(super) torrent: Option<&'a str>,
     /// The info-hash that identifies the torrent.
@@ -144,7 +144,7 @@ fn find(snapshot: &Snapshot, text: &str) -> Option<InfoHash> {
 }
 
 /// Returns events with the names of their torrents. Passes over the torrents once.
-pub(super) fn resolve<'a>(snapshot: &'a Snapshot, events: &[StateEvent]) -> Vec<Event<'a>> {
+pub(super) fn resolve<'a>(snapshot: &'a Snapshot, events: &[StateEvent]) -> Vec<EventView<'a>> {
     let mut names: HashMap<InfoHash, Option<&str>> =
         events.iter().map(|event| (event.torrent, None)).collect();
     if !names.is_empty() {
@@ -155,7 +155,7 @@ pub(super) fn resolve<'a>(snapshot: &'a Snapshot, events: &[StateEvent]) -> Vec<
             }
         }
     }
-    let view = |event: &StateEvent| Event {
+    let view = |event: &StateEvent| EventView {
         torrent: names.get(&event.torrent).copied().flatten(),
         infohash: event.torrent.to_string(),
         from: event.from.as_label(),

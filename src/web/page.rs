@@ -69,7 +69,7 @@ pub(super) fn collection(state: &State, name: &str) -> HttpResponse {
     }
 }
 
-/// Returns the changes of state that a query asks for as JSON.
+/// Returns the events that a query asks for as JSON.
 pub(super) fn events(state: &State, query: &str) -> HttpResponse {
     match Events::of(&state.snapshot.load(), query) {
         Ok(events) => json(&events),

@@ -233,7 +233,7 @@ async fn torrents_are_json() {
             "conditions": ["one_network"],
             "reason": {
                 "code": "peers_named",
-                "text": "42 peers, all in one autonomous system or subnet; 1 of 2 trackers gives a \
+                "text": "42 peers, all in one autonomous system or prefix; 1 of 2 trackers gives a \
                          valid answer and the DHT answers.",
             },
             "advice": "nothing",
@@ -352,11 +352,11 @@ async fn countries_that_are_switched_off_are_null() {
     let mut snapshot = sample::snapshot();
     snapshot.config.countries = false;
     let server = serve(snapshot);
-    for (list, place) in [("torrents", 0), ("collections", 1)] {
+    for (list, index) in [("torrents", 0), ("collections", 1)] {
         let all = ask(&server, &format!("GET /api/v1/{list}"), "").await;
         let all: serde_json::Value = serde_json::from_slice(&all.body).unwrap();
-        assert!(all[list][place]["countries"].is_null(), "{list}");
-        assert!(all[list][place]["unique_peers"]["1d"].is_u64(), "{list}");
+        assert!(all[list][index]["countries"].is_null(), "{list}");
+        assert!(all[list][index]["unique_peers"]["1d"].is_u64(), "{list}");
     }
 }
 
@@ -378,10 +378,10 @@ async fn bodies_and_long_heads_are_refused() {
 async fn several_listeners_serve_one_state() {
     let addresses = ["127.0.0.1:0", "127.0.0.1:0"].map(|text| text.parse().unwrap());
     let listeners = bind(&addresses).unwrap();
-    let places: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
+    let addresses: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
     let _server = Server::start_on(listeners, None, state(sample::snapshot(), 40).0);
-    for place in places {
-        assert_eq!(send(place, "GET /-/healthy", "").await.status, 200);
+    for address in addresses {
+        assert_eq!(send(address, "GET /-/healthy", "").await.status, 200);
     }
 }
 

@@ -398,132 +398,79 @@ fn an_unknown_target_is_not_reported_as_a_file_error() {
     assert_eq!(&*torrent.name, "c".repeat(40));
 }
 
+/// The section of a setting, its last value within a limit, and the first one beyond.
+const LIMITS: [(&str, &str, &str); 15] = [
+    ("tracker", "numwant: 10000", "numwant: 10001"),
+    ("tracker", "numwant: 1", "numwant: 0"),
+    ("tracker", "max_rate: 1/h", "max_rate: 0/h"),
+    ("tracker", "max_rate: 1000000/s", "max_rate: 1000001/s"),
+    ("probe", "interval: 24h", "interval: 24h1ms"),
+    ("probe", "interval: 1s", "interval: 999ms"),
+    ("probe", "timeout: 60s", "timeout: 60s1ms"),
+    ("probe", "timeout: 100ms", "timeout: 99ms"),
+    ("probe", "stale_after: 30d", "stale_after: 30d1ms"),
+    ("probe", "stale_after: 30m1ms", "stale_after: 30m"),
+    ("dht", "max_rate: 1/s", "max_rate: 59/m"),
+    ("dht", "max_rate: 100000/s", "max_rate: 100001/s"),
+    ("dht", "recall_target: 0.9999", "recall_target: 0.99991"),
+    ("dht", "recall_target: 0.5", "recall_target: 0.49"),
+    ("state", "interval: 1h", "interval: 1h1ms"),
+];
+
+/// Checks that `yaml` makes a configuration from a good setting, and exactly one error from a bad
+/// one.
+fn assert_limit(yaml: impl Fn(&str) -> String, good: &str, bad: &str) {
+    assert!(load(&yaml(good)).is_ok(), "{good}");
+    assert_eq!(load(&yaml(bad)).unwrap_err().faults().len(), 1, "{bad}");
+}
+
+fn long(length: usize) -> String {
+    "x".repeat(length)
+}
+
+fn list(count: usize, item: impl Fn(usize) -> String) -> String {
+    (0..count).map(item).collect::<Vec<_>>().join(", ")
+}
+
 #[test]
-fn limits_include_their_ends() {
-    let long = |length: usize| "x".repeat(length);
-    let hosts = |count: usize| format!("canaries: [{}]", vec!["a.example:1"; count].join(", "));
+fn limits_of_sections_include_their_ends() {
+    let within = |section: &str, key: &str| format!("torrents: []\n{section}: {{{key}}}");
+    for (section, good, bad) in LIMITS {
+        assert_limit(|key| within(section, key), good, bad);
+    }
+    let user_agent = |length| format!("user_agent: {}", long(length));
+    let prefix = |length| format!("peer_id_prefix: {}", long(length));
+    let hosts = |count| format!("canaries: [{}]", list(count, |_| "a.example:1".to_owned()));
     for (section, good, bad) in [
-        (
-            "tracker",
-            "numwant: 10000".to_owned(),
-            "numwant: 10001".to_owned(),
-        ),
-        ("tracker", "numwant: 1".to_owned(), "numwant: 0".to_owned()),
-        (
-            "tracker",
-            "max_rate: 1/h".to_owned(),
-            "max_rate: 0/h".to_owned(),
-        ),
-        (
-            "tracker",
-            "max_rate: 1000000/s".to_owned(),
-            "max_rate: 1000001/s".to_owned(),
-        ),
-        (
-            "tracker",
-            format!("user_agent: {}", long(200)),
-            format!("user_agent: {}", long(201)),
-        ),
-        (
-            "tracker",
-            format!("peer_id_prefix: {}", long(12)),
-            format!("peer_id_prefix: {}", long(13)),
-        ),
-        (
-            "probe",
-            "interval: 24h".to_owned(),
-            "interval: 24h1ms".to_owned(),
-        ),
-        (
-            "probe",
-            "interval: 1s".to_owned(),
-            "interval: 999ms".to_owned(),
-        ),
-        (
-            "probe",
-            "timeout: 60s".to_owned(),
-            "timeout: 60s1ms".to_owned(),
-        ),
-        (
-            "probe",
-            "timeout: 100ms".to_owned(),
-            "timeout: 99ms".to_owned(),
-        ),
-        (
-            "probe",
-            "stale_after: 30d".to_owned(),
-            "stale_after: 30d1ms".to_owned(),
-        ),
-        (
-            "probe",
-            "stale_after: 30m1ms".to_owned(),
-            "stale_after: 30m".to_owned(),
-        ),
-        (
-            "dht",
-            "max_rate: 1/s".to_owned(),
-            "max_rate: 59/m".to_owned(),
-        ),
-        (
-            "dht",
-            "max_rate: 100000/s".to_owned(),
-            "max_rate: 100001/s".to_owned(),
-        ),
-        (
-            "dht",
-            "recall_target: 0.9999".to_owned(),
-            "recall_target: 0.99991".to_owned(),
-        ),
-        (
-            "dht",
-            "recall_target: 0.5".to_owned(),
-            "recall_target: 0.49".to_owned(),
-        ),
-        (
-            "state",
-            "interval: 1h".to_owned(),
-            "interval: 1h1ms".to_owned(),
-        ),
+        ("tracker", user_agent(200), user_agent(201)),
+        ("tracker", prefix(12), prefix(13)),
         ("network", hosts(16), hosts(17)),
     ] {
-        let yaml = |key: &str| format!("torrents: []\n{section}: {{{key}}}");
-        assert!(load(&yaml(&good)).is_ok(), "{good}");
-        assert_eq!(load(&yaml(&bad)).unwrap_err().faults().len(), 1, "{bad}");
+        assert_limit(|key| within(section, key), &good, &bad);
     }
-    let list = |count: usize, item: &dyn Fn(usize) -> String| {
-        (0..count).map(item).collect::<Vec<_>>().join(", ")
-    };
+}
+
+#[test]
+fn limits_of_torrents_include_their_ends() {
+    let within = |key: &str| format!("torrents: [{{infohash: \"{HASH}\", {key}}}]");
     let trackers = |count| {
-        format!(
-            "trackers: [{}]",
-            list(count, &|n| format!("udp://t{n}.example:1"))
-        )
+        let urls = list(count, |n| format!("udp://t{n}.example:1"));
+        format!("trackers: [{urls}]")
     };
-    let labels = |count| format!("labels: {{{}}}", list(count, &|n| format!("l{n}: x")));
+    let labels = |count| format!("labels: {{{}}}", list(count, |n| format!("l{n}: x")));
+    let label = |length| format!("labels: {{a: {}}}", long(length));
+    let name = |length| format!("name: {}", long(length));
+    let collection = |length| format!("collection: {}", long(length));
     for (good, bad) in [
         (trackers(64), trackers(65)),
         (labels(32), labels(33)),
-        (
-            format!("labels: {{a: {}}}", long(255)),
-            format!("labels: {{a: {}}}", long(256)),
-        ),
-        (
-            format!("name: {}", long(255)),
-            format!("name: {}", long(256)),
-        ),
-        (
-            format!("collection: {}", long(255)),
-            format!("collection: {}", long(256)),
-        ),
+        (label(255), label(256)),
+        (name(255), name(256)),
+        (collection(255), collection(256)),
     ] {
-        let yaml = |key: &str| format!("torrents: [{{infohash: \"{HASH}\", {key}}}]");
-        assert!(load(&yaml(&good)).is_ok(), "{good}");
-        assert_eq!(load(&yaml(&bad)).unwrap_err().faults().len(), 1, "{bad}");
+        assert_limit(within, &good, &bad);
     }
-    let url = |length: usize| format!("http://t.example/{}", long(length - 17));
-    assert_eq!(
-        full_urls(&load_magnet(&format!("&tr={}", url(2048)), "")).len(),
-        1
-    );
-    assert!(full_urls(&load_magnet(&format!("&tr={}", url(2049)), "")).is_empty());
+    let url = |length: usize| format!("&tr=http://t.example/{}", long(length - 17));
+    assert_eq!(full_urls(&load_magnet(&url(2048), "")).len(), 1);
+    assert!(full_urls(&load_magnet(&url(2049), "")).is_empty());
 }

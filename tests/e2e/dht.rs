@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::rig::daemon::{BINARY, Daemon, LAB, config, entry};
+use crate::rig::daemon::{BINARY, Daemon, LAB, config, entry, settings_with_dht};
 use crate::rig::dht::DhtWorld;
 use crate::rig::exposition::Exposition;
 use crate::rig::scripted::{self, Truth, UdpTracker};
@@ -43,12 +43,7 @@ fn world_of(family: Net, port: u16) -> DhtWorld {
 
 /// Settings that use the emulated DHT; `state` is the state directory.
 fn settings(bootstrap: &str, state: &Path) -> String {
-    let dht = format!(
-        "dht: {{listen: [\"127.0.0.1:0\"], bootstrap: [{bootstrap}], max_rate: 5000/s, \
-         interval: 3s}}\nstate: {{path: \"{}\"}}",
-        state.display()
-    );
-    LAB.replace("dht: {enabled: false}", &dht)
+    settings_with_dht(bootstrap, Some(state))
 }
 
 fn bootstrap(world: &DhtWorld) -> String {
@@ -93,52 +88,9 @@ fn peers_are_found_in_the_dht_with_and_without_trackers() {
     ];
     let with_dht = config(&settings(&bootstrap(&world), folder.path()), &entries);
     let daemon = Daemon::start(&with_dht);
-    let expected = [
-        (
-            r#"seedwatch_torrent_source_peers{torrent="lonely",source="dht"}"#,
-            Some(in_dht),
-        ),
-        (
-            r#"seedwatch_torrent_peers{torrent="lonely",family="ipv4"}"#,
-            Some(in_dht),
-        ),
-        (
-            r#"seedwatch_torrent_source_peers{torrent="both",source="dht"}"#,
-            Some(in_dht_of_both),
-        ),
-        (
-            r#"seedwatch_torrent_source_peers{torrent="both",source="tracker"}"#,
-            Some(5.0),
-        ),
-        (
-            r#"seedwatch_torrent_peers{torrent="both",family="ipv4"}"#,
-            Some(in_dht_of_both + 3.0),
-        ),
-        (
-            r#"seedwatch_torrent_probe_success{torrent="lonely",source="dht"}"#,
-            Some(1.0),
-        ),
-        (
-            r#"seedwatch_torrent_probe_success{torrent="private",source="dht"}"#,
-            None,
-        ),
-        (r#"seedwatch_dht_up{family="ipv4"}"#, Some(1.0)),
-        (r#"seedwatch_dht_nodes{family="ipv6"}"#, None),
-        (r#"seedwatch_network_up{family="ipv4"}"#, Some(1.0)),
-    ];
+    let expected = expected_counts(in_dht, in_dht_of_both);
     daemon.wait_for_values(&expected);
-    let page = daemon.wait_for("filters are counted", |page| {
-        let counted = |name| {
-            page.get(&format!(
-                "seedwatch_torrent_dht_{name}{{torrent=\"lonely\"}}"
-            ))
-        };
-        counted("seeders")
-            .zip(counted("leechers"))
-            .is_some_and(|(seeders, leechers)| {
-                (seeders - 3.0).abs() <= 1.0 && (leechers - 9.0).abs() <= 1.0
-            })
-    });
+    let page = daemon.wait_for("filters are counted", counts_by_filters);
     assert!(page.get("seedwatch_dht_lookup_queries_count") >= Some(2.0));
     assert_eq!(page.select("seedwatch_dht_up").count(), 1, "{page}");
 
@@ -154,16 +106,70 @@ fn peers_are_found_in_the_dht_with_and_without_trackers() {
     assert_eq!(daemon.reload().status, 200);
     daemon.wait_for_values(&expected);
 
-    // Neither the log nor the state contains a peer.
-    let log = daemon.log();
     let state = std::fs::read(folder.path().join("dht.state")).unwrap();
-    for peer in addresses(&world, lonely) {
+    assert_no_peer(&addresses(&world, lonely), &daemon.log(), &state);
+    assert!(!state.windows(20).any(|bytes| bytes == lonely));
+}
+
+/// Returns what is expected of the torrents `lonely` and `both`, which have so many peers in the
+/// DHT. The tracker of `both` lists three others.
+fn expected_counts(lonely: f64, both: f64) -> [(&'static str, Option<f64>); 10] {
+    [
+        (
+            r#"seedwatch_torrent_source_peers{torrent="lonely",source="dht"}"#,
+            Some(lonely),
+        ),
+        (
+            r#"seedwatch_torrent_peers{torrent="lonely",family="ipv4"}"#,
+            Some(lonely),
+        ),
+        (
+            r#"seedwatch_torrent_source_peers{torrent="both",source="dht"}"#,
+            Some(both),
+        ),
+        (
+            r#"seedwatch_torrent_source_peers{torrent="both",source="tracker"}"#,
+            Some(5.0),
+        ),
+        (
+            r#"seedwatch_torrent_peers{torrent="both",family="ipv4"}"#,
+            Some(both + 3.0),
+        ),
+        (
+            r#"seedwatch_torrent_probe_success{torrent="lonely",source="dht"}"#,
+            Some(1.0),
+        ),
+        (
+            r#"seedwatch_torrent_probe_success{torrent="private",source="dht"}"#,
+            None,
+        ),
+        (r#"seedwatch_dht_up{family="ipv4"}"#, Some(1.0)),
+        (r#"seedwatch_dht_nodes{family="ipv6"}"#, None),
+        (r#"seedwatch_network_up{family="ipv4"}"#, Some(1.0)),
+    ]
+}
+
+/// Returns whether filters have counted the three seeders and nine leechers of `lonely`.
+fn counts_by_filters(page: &Exposition) -> bool {
+    let counted = |name| {
+        page.get(&format!(
+            "seedwatch_torrent_dht_{name}{{torrent=\"lonely\"}}"
+        ))
+    };
+    let counts = counted("seeders").zip(counted("leechers"));
+    counts.is_some_and(|(seeders, leechers)| {
+        (seeders - 3.0).abs() <= 1.0 && (leechers - 9.0).abs() <= 1.0
+    })
+}
+
+/// Checks that neither the log nor the state contains a peer.
+fn assert_no_peer(peers: &BTreeSet<IpAddr>, log: &str, state: &[u8]) {
+    for peer in peers {
         assert!(!log.contains(&peer.to_string()), "{log}");
         let IpAddr::V4(ip) = peer else { continue };
         let known = state.windows(4).any(|bytes| bytes == ip.octets());
         assert!(!known, "a peer is in the state");
     }
-    assert!(!state.windows(20).any(|bytes| bytes == lonely));
 }
 
 #[test]

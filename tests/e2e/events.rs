@@ -1,4 +1,4 @@
-//! Changes of state survive a kill, and are recorded once.
+//! Events survive a kill, and are recorded once.
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ fn changes(daemon: &Daemon) -> usize {
     let now = taken(&daemon.metrics()).unwrap();
     daemon.wait_for("snapshots", |page| taken(page) >= Some(now + 2.0));
     let log = daemon.log();
-    log.matches("the state of a torrent changed").count()
+    log.matches("torrent state changed").count()
 }
 
 #[test]

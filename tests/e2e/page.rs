@@ -14,98 +14,150 @@ const PEERS: [&str; 4] = [
     "127.60.9.1:6881",
 ];
 
-fn tracker(peers: &[&str]) -> UdpTracker {
-    let truth = Truth::of(peers.iter().map(|peer| peer.parse().unwrap()));
-    UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)])
-}
+/// The metrics of the torrents `second` and `gone`, and of the collection `work`. Both torrents of
+/// the collection have the same peers, so their union has the same size.
+const COUNTS: [(&str, Option<f64>); 17] = [
+    (
+        r#"seedwatch_torrent_unique_peers{torrent="second",window="1d"}"#,
+        Some(4.0),
+    ),
+    (
+        r#"seedwatch_torrent_source_unique_peers{torrent="second",source="tracker",window="30d"}"#,
+        Some(4.0),
+    ),
+    (
+        r#"seedwatch_torrent_countries{torrent="second"}"#,
+        Some(2.0),
+    ),
+    (r#"seedwatch_torrent_prefixes{torrent="second"}"#, Some(4.0)),
+    (
+        r#"seedwatch_torrent_country_peers{torrent="second",country="DE"}"#,
+        Some(2.0),
+    ),
+    (
+        r#"seedwatch_torrent_country_peers{torrent="second",country="unknown"}"#,
+        Some(1.0),
+    ),
+    (
+        r#"seedwatch_collection_torrents{collection="work"}"#,
+        Some(2.0),
+    ),
+    (
+        r#"seedwatch_collection_peers{collection="work",family="ipv4"}"#,
+        Some(4.0),
+    ),
+    (
+        r#"seedwatch_collection_unique_peers{collection="work",window="7d"}"#,
+        Some(4.0),
+    ),
+    (
+        r#"seedwatch_collection_country_peers{collection="work",country="FR"}"#,
+        Some(1.0),
+    ),
+    (
+        r#"seedwatch_collection_country_unique_peers{collection="work",country="DE",window="30d"}"#,
+        Some(2.0),
+    ),
+    (r#"seedwatch_unique_peers{window="1d"}"#, Some(4.0)),
+    (
+        r#"seedwatch_torrent_unique_peers{torrent="gone",window="30d"}"#,
+        Some(0.0),
+    ),
+    (r#"seedwatch_torrent_countries{torrent="gone"}"#, Some(0.0)),
+    // The DHT is off, and there is no database of autonomous systems.
+    (
+        r#"seedwatch_torrent_source_unique_peers{source="dht"}"#,
+        None,
+    ),
+    ("seedwatch_torrent_autonomous_systems", None),
+    (
+        r#"seedwatch_geoip_database_build_timestamp_seconds{database="asn"}"#,
+        None,
+    ),
+];
+
+/// The metrics after a reload that removes countries and one torrent. Unique counts remain.
+const COUNTS_WITHOUT_COUNTRIES: [(&str, Option<f64>); 4] = [
+    (
+        r#"seedwatch_collection_torrents{collection="work"}"#,
+        Some(1.0),
+    ),
+    (
+        r#"seedwatch_collection_unique_peers{collection="work",window="1d"}"#,
+        Some(4.0),
+    ),
+    (
+        r#"seedwatch_torrent_unique_peers{torrent="second",window="1d"}"#,
+        Some(4.0),
+    ),
+    ("seedwatch_torrent_countries", None),
+];
 
 #[test]
 fn countries_and_windows_are_shown_alike_everywhere() {
     let (busy, idle) = (tracker(&PEERS), tracker(&[]));
-    let torrent = |name: &str, tracker: &UdpTracker, more: &str| {
-        let entry_text = entry(name, &hex(&fresh_hash()), &[tracker.endpoint().url()]);
-        entry_text.replace("}\n", &format!("{more}}}\n"))
-    };
     let watched = [
         torrent("'<b>first</b> & last'", &busy, ", collection: work"),
         torrent("second", &busy, ", collection: work"),
         torrent("gone", &idle, ""),
     ];
     let daemon = Daemon::start(&config(LAB, &watched));
-    let by_source =
-        r#"seedwatch_torrent_source_unique_peers{torrent="second",source="tracker",window="30d"}"#;
-    let by_country =
-        r#"seedwatch_collection_country_unique_peers{collection="work",country="DE",window="30d"}"#;
-    // Both torrents have the same peers, so their union has the same size.
-    let page = daemon.wait_for_values(&[
-        (
-            r#"seedwatch_torrent_unique_peers{torrent="second",window="1d"}"#,
-            Some(4.0),
-        ),
-        (by_source, Some(4.0)),
-        (
-            r#"seedwatch_torrent_countries{torrent="second"}"#,
-            Some(2.0),
-        ),
-        (r#"seedwatch_torrent_prefixes{torrent="second"}"#, Some(4.0)),
-        (
-            r#"seedwatch_torrent_country_peers{torrent="second",country="DE"}"#,
-            Some(2.0),
-        ),
-        (
-            r#"seedwatch_torrent_country_peers{torrent="second",country="unknown"}"#,
-            Some(1.0),
-        ),
-        (
-            r#"seedwatch_collection_torrents{collection="work"}"#,
-            Some(2.0),
-        ),
-        (
-            r#"seedwatch_collection_peers{collection="work",family="ipv4"}"#,
-            Some(4.0),
-        ),
-        (
-            r#"seedwatch_collection_unique_peers{collection="work",window="7d"}"#,
-            Some(4.0),
-        ),
-        (
-            r#"seedwatch_collection_country_peers{collection="work",country="FR"}"#,
-            Some(1.0),
-        ),
-        (by_country, Some(2.0)),
-        (r#"seedwatch_unique_peers{window="1d"}"#, Some(4.0)),
-        (
-            r#"seedwatch_torrent_unique_peers{torrent="gone",window="30d"}"#,
-            Some(0.0),
-        ),
-        (r#"seedwatch_torrent_countries{torrent="gone"}"#, Some(0.0)),
-        // The DHT is off, and there is no database of autonomous systems.
-        (
-            r#"seedwatch_torrent_source_unique_peers{source="dht"}"#,
-            None,
-        ),
-        ("seedwatch_torrent_autonomous_systems", None),
-        (
-            r#"seedwatch_geoip_database_build_timestamp_seconds{database="asn"}"#,
-            None,
-        ),
-    ]);
+    let page = daemon.wait_for_values(&COUNTS);
     let built = page.get(r#"seedwatch_geoip_database_build_timestamp_seconds{database="country"}"#);
     assert!(built > Some(1.7e9), "{built:?}");
+    let shown = [page.to_string(), assert_api(&daemon), assert_html(&daemon)];
+    for peer in PEERS {
+        let (address, _) = peer.split_once(':').unwrap();
+        assert!(
+            !shown.iter().any(|text| text.contains(address)),
+            "{address}"
+        );
+    }
 
-    let json = |path: &str| -> serde_json::Value {
-        serde_json::from_str(&daemon.get(path).text()).unwrap()
-    };
-    let work = json("/api/v1/collections/work");
+    let hidden = format!("{LAB}metrics: {{countries: false}}\n");
+    daemon.write_config(&config(&hidden, &watched[1..]));
+    assert_eq!(daemon.reload().status, 200);
+    let page = daemon.wait_for_values(&COUNTS_WITHOUT_COUNTRIES);
+    let of_countries: Vec<&str> = page
+        .names()
+        .filter(|name| name.contains("_countr"))
+        .collect();
+    assert_eq!(of_countries, Vec::<&str>::new());
+    assert!(json(&daemon, "/api/v1/torrents/second")["countries"].is_null());
+    assert!(!daemon.get("/").text().contains("DE 2"));
+}
+
+fn tracker(peers: &[&str]) -> UdpTracker {
+    let truth = Truth::of(peers.iter().map(|peer| peer.parse().unwrap()));
+    UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)])
+}
+
+/// Returns the entry of a new torrent, with more settings at its end.
+fn torrent(name: &str, tracker: &UdpTracker, more: &str) -> String {
+    let entry_text = entry(name, &hex(&fresh_hash()), &[tracker.endpoint().url()]);
+    entry_text.replace("}\n", &format!("{more}}}\n"))
+}
+
+fn json(daemon: &Daemon, path: &str) -> serde_json::Value {
+    serde_json::from_str(&daemon.get(path).text()).unwrap()
+}
+
+/// Checks a collection and a torrent in the API, and returns both.
+fn assert_api(daemon: &Daemon) -> String {
+    let work = json(daemon, "/api/v1/collections/work");
     assert_eq!(work["unique_peers"]["1d"], 4);
     assert_eq!(work["countries"]["DE"]["peers"], 2);
-    let first = json("/api/v1/torrents/%3Cb%3Efirst%3C%2Fb%3E%20&%20last");
+    let first = json(daemon, "/api/v1/torrents/%3Cb%3Efirst%3C%2Fb%3E%20&%20last");
     assert_eq!(first["collection"], "work");
     assert_eq!(
         first["countries"],
         serde_json::json!({"DE": 2, "FR": 1, "unknown": 1})
     );
+    format!("{work}{first}")
+}
 
+/// Checks the status page, and returns it.
+fn assert_html(daemon: &Daemon) -> String {
     let answer = daemon.get("/");
     assert_eq!(
         answer.header("content-type"),
@@ -126,42 +178,5 @@ fn countries_and_windows_are_shown_alike_everywhere() {
     }
     let position = |text: &str| html.find(text).unwrap();
     assert!(position("<bdi>gone") < position("<bdi>second"), "{html}");
-    for peer in PEERS {
-        let (address, _) = peer.split_once(':').unwrap();
-        for shown in [
-            &html,
-            &work.to_string(),
-            &first.to_string(),
-            &page.to_string(),
-        ] {
-            assert!(!shown.contains(address), "{address}");
-        }
-    }
-
-    // A reload removes countries and a torrent. Unique counts remain.
-    let hidden = format!("{LAB}metrics: {{countries: false}}\n");
-    daemon.write_config(&config(&hidden, &watched[1..]));
-    assert_eq!(daemon.reload().status, 200);
-    let page = daemon.wait_for_values(&[
-        (
-            r#"seedwatch_collection_torrents{collection="work"}"#,
-            Some(1.0),
-        ),
-        (
-            r#"seedwatch_collection_unique_peers{collection="work",window="1d"}"#,
-            Some(4.0),
-        ),
-        (
-            r#"seedwatch_torrent_unique_peers{torrent="second",window="1d"}"#,
-            Some(4.0),
-        ),
-        ("seedwatch_torrent_countries", None),
-    ]);
-    let of_countries: Vec<&str> = page
-        .names()
-        .filter(|name| name.contains("_countr"))
-        .collect();
-    assert_eq!(of_countries, Vec::<&str>::new());
-    assert!(json("/api/v1/torrents/second")["countries"].is_null());
-    assert!(!daemon.get("/").text().contains("DE 2"));
+    html
 }

@@ -38,7 +38,8 @@ fn neither_peers_nor_passkeys_are_shown_or_logged() {
     let broken = HttpTracker::start(|request| {
         let target = &request.target;
         scripted::Reply::raw(format!(
-            "HTTP/1.1 302 Found\r\nLocation: http://127.99.0.1:9{target}\r\nContent-Length: 0\r\n\r\n"
+            "HTTP/1.1 302 Found\r\nLocation: http://127.99.0.1:9{target}\r\n\
+                 Content-Length: 0\r\n\r\n"
         ))
     });
     let unresolved = "http://nowhere.localhost:9/announce".to_owned();

@@ -63,6 +63,45 @@ fn lines<'a>(log: &'a str, needle: &str) -> Vec<&'a str> {
     log.lines().filter(|line| line.contains(needle)).collect()
 }
 
+/// Returns whether all windows of a metric have this value.
+fn has_windows(page: &Exposition, metric: &str, count: f64) -> bool {
+    ["1d", "7d", "30d"].iter().all(|window| {
+        let with = match metric.contains('{') {
+            true => metric.replace('}', &format!(",window=\"{window}\"}}")),
+            false => format!("{metric}{{window=\"{window}\"}}"),
+        };
+        page.get(&format!("seedwatch_{with}")) == Some(count)
+    })
+}
+
+/// Returns whether everything that counts unique peers counts as many.
+fn knows_peers(page: &Exposition, count: f64) -> bool {
+    [
+        "torrent_unique_peers",
+        r#"torrent_source_unique_peers{source="tracker"}"#,
+        "collection_unique_peers",
+        "unique_peers",
+    ]
+    .iter()
+    .all(|metric| has_windows(page, metric, count))
+}
+
+/// Checks a page that shows saved data only. Returns when a peer was last seen, and when the last
+/// probe succeeded.
+fn assert_saved_data(page: &Exposition, count: f64) -> (Option<f64>, Option<f64>) {
+    assert!(knows_peers(page, count), "{page}");
+    let (seen, success) = (page.get(LAST_PEER), page.get(LAST_SUCCESS));
+    assert!(seen.is_some() && success >= seen, "{page}");
+    // These series need a current answer.
+    for series in [
+        "seedwatch_torrent_peers",
+        "seedwatch_torrent_trackers_online",
+    ] {
+        assert_eq!(page.select(series).count(), 0, "{page}");
+    }
+    (seen, success)
+}
+
 #[test]
 fn peers_are_remembered_after_a_restart_and_after_a_kill() {
     needs_servers!();
@@ -76,32 +115,10 @@ fn peers_are_remembered_after_a_restart_and_after_a_kill() {
             .replace("{name", "{collection: work, name"),
     ];
     let config = config(&settings_with_state(&state), &watched);
-    let unique = |metric: &str, count: Option<f64>, page: &Exposition| {
-        let windows = ["1d", "7d", "30d"];
-        let value = |window: &&str| {
-            let with = if metric.contains('{') {
-                metric.replace('}', &format!(",window=\"{window}\"}}"))
-            } else {
-                format!("{metric}{{window=\"{window}\"}}")
-            };
-            page.get(&format!("seedwatch_{with}")) == count
-        };
-        windows.iter().all(value)
-    };
-    let known = |count: f64, page: &Exposition| {
-        [
-            "torrent_unique_peers",
-            r#"torrent_source_unique_peers{source="tracker"}"#,
-            "collection_unique_peers",
-            "unique_peers",
-        ]
-        .iter()
-        .all(|metric| unique(metric, Some(count), page))
-    };
     let peers: Vec<_> = (0..3).map(address::peer).collect();
     let clients = Libtorrent::join_all(&torrent, &[tracker.udp()], &peers[..1], &peers[1..]);
     let daemon = Daemon::start(&config);
-    daemon.wait_for("three peers", |page| known(3.0, page));
+    daemon.wait_for("three peers", |page| knows_peers(page, 3.0));
     terminate(daemon);
     drop(clients);
     let at = tracker.udp();
@@ -109,17 +126,7 @@ fn peers_are_remembered_after_a_restart_and_after_a_kill() {
 
     // The tracker is gone, and the daemon shows the saved data at once.
     let daemon = Daemon::start(&config);
-    let page = daemon.metrics();
-    assert!(known(3.0, &page), "{page}");
-    let (seen, success) = (page.get(LAST_PEER), page.get(LAST_SUCCESS));
-    assert!(seen.is_some() && success >= seen, "{page}");
-    // These series need a current answer.
-    for series in [
-        "seedwatch_torrent_peers",
-        "seedwatch_torrent_trackers_online",
-    ] {
-        assert_eq!(page.select(series).count(), 0, "{page}");
-    }
+    let (seen, success) = assert_saved_data(&daemon.metrics(), 3.0);
     let label = at.label();
     let up = format!("seedwatch_tracker_up{{tracker=\"{label}\",family=\"ipv4\"}}");
     let page = daemon.wait_for("down", |page| page.get(&up) == Some(0.0));
@@ -127,7 +134,7 @@ fn peers_are_remembered_after_a_restart_and_after_a_kill() {
         (page.get(LAST_PEER), page.get(LAST_SUCCESS)),
         (seen, success)
     );
-    assert!(known(3.0, &page), "{page}");
+    assert!(knows_peers(&page, 3.0), "{page}");
     wait_for_save(&daemon);
     drop(daemon);
 
@@ -141,13 +148,10 @@ fn peers_are_remembered_after_a_restart_and_after_a_kill() {
 
     // Another tracker with another peer; the daemon is killed after a save.
     let swarm = Swarm::of(torrent.hash, 50, 1, 0);
-    let std::net::SocketAddr::V4(address) = url_address(&url) else {
-        panic!("{url}");
-    };
-    let tracker = Opentracker::start_at(address.into(), &[torrent.hash]);
+    let tracker = Opentracker::start_at(url_address(&url), &[torrent.hash]);
     swarm.join(tracker.udp());
     let daemon = Daemon::start(&config);
-    let page = daemon.wait_for("a fourth peer", |page| known(4.0, page));
+    let page = daemon.wait_for("a fourth peer", |page| knows_peers(page, 4.0));
     let seen = page.get(LAST_PEER);
     wait_for_save(&daemon);
     daemon.signal(Signal::SIGKILL);
@@ -155,7 +159,7 @@ fn peers_are_remembered_after_a_restart_and_after_a_kill() {
     drop(tracker);
     let daemon = Daemon::start(&config);
     let page = daemon.metrics();
-    assert!(known(4.0, &page), "{page}");
+    assert!(knows_peers(&page, 4.0), "{page}");
     assert!(page.get(LAST_PEER) >= seen, "{page}");
     assert_eq!(lines(&daemon.log(), "quarantined"), [""; 0]);
 }

@@ -155,7 +155,7 @@ fn an_unreachable_service_manager_does_not_stop_the_daemon() {
             "127.0.0.1:0",
         ],
     );
-    process.wait_for_line("Listening on");
+    process.wait_for_line("listening");
     std::thread::sleep(Duration::from_millis(500));
     process.signal(Signal::SIGTERM);
     assert_eq!(process.wait_for_end().code(), Some(0));

@@ -28,7 +28,7 @@ fn assert_no_entry_stays(tracker: Endpoint, swarm: &Swarm) {
         // The entry must not return, so this waits for the whole second.
         wait::throughout(Duration::from_secs(1), || {});
         assert_eq!(
-            wire::members(tracker, &swarm.hash),
+            wire::peers(tracker, &swarm.hash),
             swarm.endpoints(),
             "{strategy} at {tracker:?}"
         );
@@ -117,7 +117,7 @@ fn a_daemon_that_only_scrapes_never_announces() {
             (r#"seedwatch_torrent_peers{family="ipv4"}"#, None),
             ("seedwatch_announce_peers", None),
         ]);
-        assert_eq!(wire::members(tracker, &hash), swarm.endpoints());
+        assert_eq!(wire::peers(tracker, &hash), swarm.endpoints());
         swarm.leave(tracker);
     }
 }

@@ -123,7 +123,7 @@ fn assert_all_seen_and_no_trace(
         seen.counts.leechers.unwrap() as usize,
     );
     assert_eq!(counted, planted, "in the answer, without us");
-    assert_eq!(wire::members(tracker, &swarm.hash), swarm.endpoints());
+    assert_eq!(wire::peers(tracker, &swarm.hash), swarm.endpoints());
     let counts = wire::scrape(tracker, &swarm.hash);
     let left = (counts.seeders as usize, counts.leechers as usize);
     assert_eq!(left, planted, "at the tracker, afterwards");

@@ -42,7 +42,7 @@ struct Kind {
     found: Option<u8>,
     /// Whether the DHT is asked at all.
     is_looked_up: bool,
-    /// Whether all peers are in one subnet.
+    /// Whether all peers are in one prefix.
     is_one_network: bool,
 }
 
@@ -119,7 +119,7 @@ const KINDS: [Kind; 13] = [
         trackers: &[SILENT],
         ..ALIVE
     },
-    // All peers in one subnet.
+    // All peers in one prefix.
     Kind {
         is_one_network: true,
         ..ALIVE
@@ -264,8 +264,8 @@ fn counts(kind: Kind) -> Counts {
 fn peers(kind: Kind, count: u8) -> Peers {
     let mut peers = Peers::default();
     for n in 1..=count {
-        let subnet = if kind.is_one_network { 0 } else { n };
-        peers.push([81, 2, subnet, n].into(), 6881);
+        let prefix = if kind.is_one_network { 0 } else { n };
+        peers.push([81, 2, prefix, n].into(), 6881);
     }
     peers
 }

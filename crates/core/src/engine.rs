@@ -6,15 +6,15 @@
 mod canaries;
 mod cliffs;
 mod dht_state;
-mod event;
 mod network_monitor;
+mod notice;
 mod settings;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use canaries::CanaryHost;
-pub use event::Event;
+pub use notice::Notice;
 pub use settings::{DhtSettings, Settings};
 
 use crate::connectivity::{Connectivity, ConnectivityChange, Decision, Transition};
@@ -40,7 +40,7 @@ use seedwatch_torrent::{Family, Host, InfoHash};
 use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
 
 /// Most changes of state per snapshot that are logged one by one.
-const MAX_STATE_EVENTS: usize = 50;
+const MAX_STATE_NOTICES: usize = 50;
 
 /// All decisions of the daemon. It waits for nothing and reads no clock.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ pub struct Engine {
     config: ConfigRow,
     geo: GeoRow,
     state_log: EventLog,
-    /// Changes that [`Engine::take_events`] has not returned yet.
-    events: Vec<Event>,
+    /// Notices that [`Engine::take_notices`] has not returned yet.
+    notices: Vec<Notice>,
 }
 
 impl Engine {
@@ -88,7 +88,7 @@ impl Engine {
             config: ConfigRow::default(),
             geo: GeoRow::default(),
             state_log: EventLog::default(),
-            events: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -154,9 +154,9 @@ impl Engine {
         wakes.into_iter().flatten().min()
     }
 
-    /// Returns changes for the log since the last call.
-    pub fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+    /// Returns the notices since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Returns the families whose canaries are to be asked now. With each check of a family that is
@@ -286,7 +286,8 @@ impl Engine {
     /// Applies a change of our own connectivity.
     fn apply(&mut self, family: Family, change: ConnectivityChange, now: Now) {
         if let Some(transition) = change.transition {
-            self.events.push(Event::Connectivity { family, transition });
+            self.notices
+                .push(Notice::Connectivity { family, transition });
             let is_down = transition == Transition::Down;
             let up = self.connectivity.up();
             self.network.record(family, is_down, up, now.mono);
@@ -325,7 +326,7 @@ impl Engine {
     fn report_health(&mut self, observation: &Observation, health: Health) {
         let failed = observation.report.failed();
         if let Some(tracker) = self.tracker(observation.tracker) {
-            self.events.push(Event::Tracker {
+            self.notices.push(Notice::Tracker {
                 tracker: Arc::clone(tracker),
                 family: observation.family,
                 health,
@@ -401,7 +402,7 @@ impl Engine {
         self.cliffs.sample(sampled, at, now)
     }
 
-    /// Records changes of state, and passes them on to the log.
+    /// Records changes of state as events, and reports them as notices.
     fn report_states(&mut self) {
         let mut changes = self.swarms.take_changes();
         changes.retain(|change| {
@@ -416,23 +417,23 @@ impl Engine {
                 })
             })
         });
-        let more = changes.len().saturating_sub(MAX_STATE_EVENTS);
-        changes.truncate(MAX_STATE_EVENTS);
+        let more = changes.len().saturating_sub(MAX_STATE_NOTICES);
+        changes.truncate(MAX_STATE_NOTICES);
         for change in changes {
             if let Some(torrent) = self.roster.torrents().get(change.torrent.get()) {
                 let torrent = torrent.name.clone();
-                self.events.push(Event::State { torrent, change });
+                self.notices.push(Notice::State { torrent, change });
             }
         }
         if more > 0 {
-            self.events.push(Event::MoreStates(more));
+            self.notices.push(Notice::MoreStates(more));
         }
     }
 
     fn report_dht(&mut self) {
         let changes = self.dht.take_changes(self.connectivity.up());
-        let event = |(family, is_up)| Event::Dht { family, is_up };
-        self.events.extend(changes.into_iter().map(event));
+        let notice = |(family, is_up)| Notice::Dht { family, is_up };
+        self.notices.extend(changes.into_iter().map(notice));
     }
 
     fn dht_row(&self) -> DhtRow {
@@ -443,17 +444,17 @@ impl Engine {
         }
     }
 
-    /// Restores the changes of state that earlier processes recorded.
+    /// Restores the events that earlier processes recorded.
     pub fn restore_events(&mut self, history: EventHistory) {
         self.state_log.restore(history);
     }
 
-    /// Returns the changes of state since the last call, which are to be saved.
+    /// Returns the events since the last call, which are to be saved.
     pub fn take_state_events(&mut self) -> Vec<StateEvent> {
         self.state_log.take_unsaved()
     }
 
-    /// Returns all changes of state that are kept.
+    /// Returns all events that are kept.
     pub fn event_history(&self) -> Arc<EventHistory> {
         Arc::clone(self.state_log.history())
     }

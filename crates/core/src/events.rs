@@ -1,4 +1,4 @@
-//! Changes of state, as they are kept: the latest [`MAX_EVENTS`] of the last [`KEPT_DAYS`] days.
+//! Events: changes of state that are kept, the latest [`MAX_EVENTS`] of the last [`KEPT_DAYS`] days.
 //!
 //! Events name a torrent by its info-hash; readers look its name up. The order is that in which the
 //! changes were seen, because the wall clock may be set back.
@@ -15,13 +15,13 @@ use seedwatch_torrent::InfoHash;
 pub const MAX_EVENTS: usize = 100_000;
 
 /// For how many days an event is shown.
-pub const KEPT_DAYS: u64 = 90;
+pub(crate) const KEPT_DAYS: u64 = 90;
 
 /// For how many seconds after a restart the same change is taken for a repetition. The state that a
 /// kill lost is at most some minutes old, and is seen again within a few rounds.
 const REPEATED_WITHIN: u64 = 24 * 3600;
 
-/// A change of the state of a torrent.
+/// A change of the state of a torrent, kept for [`KEPT_DAYS`] days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateEvent {
     /// The info-hash that identifies the torrent: the first one on the wire.
@@ -106,7 +106,7 @@ impl EventHistory {
     }
 }
 
-/// Records changes of state.
+/// Records events.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog {
     history: Arc<EventHistory>,

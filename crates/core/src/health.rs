@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Longest announce interval of a tracker that is honored. Some trackers ask for 2³¹ seconds.
-pub const LONGEST_TRACKER_INTERVAL: Duration = Duration::from_secs(3 * 3600);
+pub(crate) const LONGEST_TRACKER_INTERVAL: Duration = Duration::from_secs(3 * 3600);
 
 /// Longest back-off of a tracker that is down, in intervals.
 pub(crate) const MAX_BACK_OFF: u32 = 2;

@@ -1,10 +1,10 @@
 //! The pure core of the daemon: no socket, no clock, no thread. Observations and the time go in,
-//! jobs, events and snapshots come out.
+//! jobs, notices and snapshots come out.
 //!
 //! | Module | Contents |
 //! |---|---|
 //! | [`engine`] | the daemon without its sockets: joins the parts below |
-//! | [`events`] | changes of state, as they are kept |
+//! | [`events`] | events: changes of state, as they are kept |
 //! | [`roster`] | the torrents, trackers and announces of the configuration, with ids stable over reloads |
 //! | [`schedule`] | what is due when: intervals, politeness, back-off |
 //! | [`cliff`] | the fall of a country or autonomous system |
@@ -29,6 +29,7 @@ pub mod swarm;
 pub mod verdict;
 
 pub use engine::Engine;
-pub use health::{Health, HealthChange, LONGEST_TRACKER_INTERVAL};
+pub(crate) use health::LONGEST_TRACKER_INTERVAL;
+pub use health::{Health, HealthChange};
 pub use plural::plural;
 pub use source::{PerSource, Source};

@@ -101,7 +101,7 @@ pub struct Collection {
     /// Its name.
     pub name: Arc<str>,
     /// Its torrents, in ascending order.
-    pub members: Vec<TorrentIndex>,
+    pub torrents: Vec<TorrentIndex>,
 }
 
 impl Default for Roster {
@@ -375,15 +375,15 @@ fn compare(
 }
 
 fn collections(torrents: &[Torrent]) -> Vec<Collection> {
-    let mut members: BTreeMap<&Arc<str>, Vec<TorrentIndex>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&Arc<str>, Vec<TorrentIndex>> = BTreeMap::new();
     for (index, torrent) in TorrentIndex::range(0..torrents.len()).zip(torrents) {
         if let Some(collection) = torrent.collection() {
-            members.entry(collection).or_default().push(index);
+            by_name.entry(collection).or_default().push(index);
         }
     }
-    let named = members.into_iter().map(|(name, members)| Collection {
+    let named = by_name.into_iter().map(|(name, torrents)| Collection {
         name: Arc::clone(name),
-        members,
+        torrents,
     });
     named.collect()
 }

@@ -56,7 +56,7 @@ pub fn take<'a, T: Deserialize<'a> + Copy>(from: &mut &'a [u8]) -> Result<T, Dec
 ///
 /// # Errors
 /// As of [`take`]; also if the sequence is longer.
-pub fn take_length(from: &mut &[u8], most: usize) -> Result<usize, DecodeError> {
+pub(crate) fn take_length(from: &mut &[u8], most: usize) -> Result<usize, DecodeError> {
     let length = take(from)?;
     (length <= most).then_some(length).ok_or(DecodeError)
 }

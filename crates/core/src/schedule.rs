@@ -360,7 +360,7 @@ impl Schedule {
         }
     }
 
-    /// Notes that another source names members of a swarm that this tracker may have shown as
+    /// Notes that another source names peers of a swarm that this tracker may have shown as
     /// empty. Its answers to `stopped` are then checked again, at most once per day.
     pub fn report_contradiction(
         &mut self,

@@ -99,7 +99,7 @@ pub struct Snapshot {
     pub probe_durations: PerSource<Histogram>,
     /// The state of the configuration.
     pub config: ConfigRow,
-    /// The latest changes of state.
+    /// The latest events.
     pub events: Arc<EventHistory>,
     /// The progress of saving; `None` without a state directory.
     pub state: Option<StateRow>,

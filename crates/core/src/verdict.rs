@@ -6,9 +6,11 @@
 //!
 //! - One source that names a peer makes the torrent alive at once.
 //! - A torrent is dead only if every source that could know of peers has said in two rounds, at
-//!   least [`MIN_EMPTY_TIME`] apart, that there are none.
+//!   least [`judge::MIN_EMPTY_TIME`] apart, that there are none.
 //! - A source that named the last peers and then fell silent may still know of them, for
-//!   [`HIDDEN_HOURS`]; so may a family (IPv4 or IPv6) that our network has lost, for a day.
+//!   [`judge::HIDDEN_HOURS`]; so may one of which a part has never said anything: one of two families
+//!   or info-hashes.
+//! - Peers over a family (IPv4 or IPv6) that our network has lost may still be there, for a week.
 //! - While our own network is out, all verdicts stay as they were.
 //! - A command that asks only once, such as `seedwatch probe`, calls a torrent dead only if every
 //!   source that may be asked has answered conclusively and none lists a peer ([`Rounds::One`]).
@@ -20,7 +22,7 @@
 //! | `change` | a change of state |
 //! | `evidence` | what the sources say at one time |
 //! | `judge` | evidence + memory → verdict |
-//! | `memory` | what is remembered of one torrent, in 24 bytes |
+//! | `memory` | what is remembered of one torrent, in 28 bytes |
 //! | `reason`, `explain` | why a torrent is in its state, and what to do about it |
 
 mod change;
@@ -32,10 +34,11 @@ mod reason;
 mod state;
 
 pub use change::StateChange;
-pub use evidence::{Circumstances, Evidence, NetworkState, Rounds, SourceSet};
+pub(crate) use evidence::{Circumstances, Evidence, SourceSet};
+pub use evidence::{NetworkState, Rounds};
 pub use explain::Advice;
-pub use judge::{FEW_PEERS, HIDDEN_HOURS, MIN_EMPTY_TIME};
-pub use memory::{SavedVerdict, VerdictMemory};
+pub use judge::MIN_EMPTY_TIME;
+pub(crate) use memory::VerdictMemory;
 pub use reason::Reason;
 pub use state::{Condition, Conditions, State, Verdict};
 

@@ -169,13 +169,13 @@ mod tests {
 
     #[test]
     fn an_address_that_another_filter_holds_is_left_out() {
-        let (seed, leecher) = ([9, 9, 9, 1].into(), [9, 9, 9, 2].into());
-        let [mut seeds, mut leechers] = [Filter::default(), Filter::default()];
-        seeds.insert(seed);
-        leechers.insert_unless_in(&seeds, seed);
+        let (seeder, leecher) = ([9, 9, 9, 1].into(), [9, 9, 9, 2].into());
+        let [mut seeders, mut leechers] = [Filter::default(), Filter::default()];
+        seeders.insert(seeder);
+        leechers.insert_unless_in(&seeders, seeder);
         assert!(leechers.is_empty());
-        leechers.insert_unless_in(&seeds, leecher);
-        assert!(leechers.contains(leecher) && !leechers.contains(seed));
+        leechers.insert_unless_in(&seeders, leecher);
+        assert!(leechers.contains(leecher) && !leechers.contains(seeder));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! The formats and codings that a client accepts (RFC 9110, section 12).
 
 /// Returns whether an `Accept-Encoding` header accepts gzip (RFC 9110, section 12.5.3).
-pub fn accepts_gzip(accept_encoding: &str) -> bool {
+pub(crate) fn accepts_gzip(accept_encoding: &str) -> bool {
     let weight = |coding: &str| {
         preferences(accept_encoding)
             .find(|range| range.value.eq_ignore_ascii_case(coding))

@@ -72,7 +72,7 @@ pub fn read_to_string(path: &Path, limit: u64) -> io::Result<String> {
 /// # Errors
 ///
 /// Those of [`read`].
-pub fn read_within(path: &Path, limit: u64, timeout: Duration) -> io::Result<Vec<u8>> {
+pub(crate) fn read_within(path: &Path, limit: u64, timeout: Duration) -> io::Result<Vec<u8>> {
     {
         let hanging = hanging();
         if hanging.contains_key(path) {

@@ -26,13 +26,13 @@ use seedwatch_torrent::Family;
 use seedwatch_torrent::Host;
 
 /// The largest number of canaries contacted at once.
-pub const MAX_AT_ONCE: usize = 3;
+pub(crate) const MAX_AT_ONCE: usize = 3;
 /// The largest number of canaries contacted in one test.
-pub const MAX_CANARIES: usize = 12;
+pub(crate) const MAX_CANARIES: usize = 12;
 /// The time limit for one canary, with name resolution.
 pub const TIMEOUT: Duration = Duration::from_secs(4);
 /// The waits before a datagram is sent again.
-pub const RESEND: [Duration; 2] = [Duration::from_millis(700), Duration::from_millis(1300)];
+pub(crate) const RESEND: [Duration; 2] = [Duration::from_millis(700), Duration::from_millis(1300)];
 
 /// A host that shows whether our own network works.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ mod bootstrap;
 mod reports;
 mod worker;
 
-pub use bootstrap::{MAX_ADDRESSES, MAX_NAMES};
+pub use bootstrap::MAX_ADDRESSES;
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,7 +35,8 @@ use worker::{Command, Worker, WorkerChannels};
 pub struct Settings {
     /// The local addresses; the first of each family counts. A family without one is not used.
     pub listen: Vec<SocketAddr>,
-    /// The bootstrap hosts, asked for nodes while too few are known. The first [`MAX_NAMES`] count.
+    /// The bootstrap hosts, asked for nodes while too few are known. The first
+    /// [`bootstrap::MAX_NAMES`] count.
     pub bootstrap: Vec<(Host, u16)>,
     /// The settings of the engine.
     pub engine: seedwatch_dht::Settings,

@@ -56,19 +56,19 @@ use worker::{Command, Worker};
 pub use tls::{RootsError, TlsError, roots_from_environment};
 
 /// The largest number of connections, and so of probes, to one tracker host over one family.
-pub const MAX_PER_HOST: usize = 4;
+pub(crate) const MAX_PER_HOST: usize = 4;
 /// The largest number of concurrent probes over all hosts.
 pub const MAX_IN_FLIGHT: usize = 512;
 /// The time that an idle connection is kept open.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// The time limit of a connect, over all addresses of a host.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest number of redirects followed.
-pub const MAX_REDIRECTS: usize = 2;
+pub(crate) const MAX_REDIRECTS: usize = 2;
 /// The largest number of `stopped` announces in the background.
-pub const MAX_BACKGROUND_STOPS: u32 = 1024;
+pub(crate) const MAX_BACKGROUND_STOPS: u32 = 1024;
 /// The time limit of a `stopped` announce in the background.
-pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The settings of an [`HttpProber`].
 #[derive(Debug, Clone, PartialEq)]

@@ -36,27 +36,23 @@ use seedwatch_tracker::{FailureReason, ProbeError, SHORTEST_INTERVAL};
 use upstream::Upstream;
 
 /// The largest number of cached hosts. Above it, the least recently used one is dropped.
-pub const MAX_HOSTS: usize = 8192;
+pub(crate) const MAX_HOSTS: usize = 8192;
 /// The largest number of concurrent lookups. Each sends up to three queries (A, AAAA, TXT).
-pub const MAX_LOOKUPS: usize = queue::PLACES;
-/// The time limit of one lookup, over all tries.
-pub const LOOKUP_TIMEOUT: Duration = queue::TRIES[0]
-    .saturating_add(queue::TRIES[1])
-    .saturating_add(queue::TRIES[2]);
+pub const MAX_LOOKUPS: usize = queue::PERMITS;
 /// The longest wait for the TXT answer (BEP 34) after the addresses.
-pub const TXT_GRACE: Duration = Duration::from_millis(750);
+pub(crate) const TXT_GRACE: Duration = Duration::from_millis(750);
 /// The shortest and longest time that an answer is kept, whatever its TTL.
-pub const KEEP: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+pub(crate) const KEEP: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 /// The time that a failure is kept. It doubles with each failure in a row.
-pub const KEEP_FAILURE: Duration = Duration::from_secs(60);
+pub(crate) const KEEP_FAILURE: Duration = Duration::from_secs(60);
 /// The longest time that a failure is kept: the shortest time between two probes.
-pub const KEEP_FAILURE_LONGEST: Duration = SHORTEST_INTERVAL;
+pub(crate) const KEEP_FAILURE_LONGEST: Duration = SHORTEST_INTERVAL;
 /// The time that a shortage of local resources is kept.
-pub const KEEP_SHORTAGE: Duration = Duration::from_secs(2);
+pub(crate) const KEEP_SHORTAGE: Duration = Duration::from_secs(2);
 /// The largest number of addresses kept per host and family.
 pub const MAX_ADDRESSES: usize = 16;
 /// The age at which the routes of a cached answer are checked again.
-pub const ROUTES_MAX_AGE: Duration = Duration::from_secs(15);
+pub(crate) const ROUTES_MAX_AGE: Duration = Duration::from_secs(15);
 
 /// The text for a tracker of a metainfo file or magnet link that must not be local.
 const LOCAL_ONLY: &str = "leads into a local network, and only a file or magnet link names it";

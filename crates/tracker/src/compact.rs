@@ -23,7 +23,7 @@ pub(crate) struct ListContext {
     /// The response has a separate list for IPv6 (`peers6`, BEP 7).
     pub(crate) has_other: bool,
     /// The seeders and leechers that the response claims, if it does.
-    pub(crate) members: Option<u32>,
+    pub(crate) claimed: Option<u32>,
 }
 
 /// Returns the family of a list that arrived on a UDP socket of family `socket`. If the bytes fit
@@ -54,7 +54,7 @@ pub(crate) fn family_of_peers(list: &[u8], context: ListContext) -> Option<Famil
     if list.len() / ENTRY6 >= MIN_ENTRIES6 {
         return Some(Family::Ipv6);
     }
-    Some(match context.members? as usize >= list.len() / ENTRY4 {
+    Some(match context.claimed? as usize >= list.len() / ENTRY4 {
         true => Family::Ipv4,
         false => Family::Ipv6,
     })
@@ -96,7 +96,7 @@ mod tests {
     const OVER6: ListContext = ListContext {
         socket: Family::Ipv6,
         has_other: false,
-        members: None,
+        claimed: None,
     };
     const OVER4: ListContext = ListContext {
         socket: Family::Ipv4,
@@ -129,14 +129,14 @@ mod tests {
         let has_other = true;
         let context = ListContext { has_other, ..OVER6 };
         assert_eq!(family_of_peers(&two, context), Some(Family::Ipv4));
-        for (members, expected) in [
+        for (claimed, expected) in [
             (None, None),
             (Some(0), Some(Family::Ipv6)),
             (Some(2), Some(Family::Ipv6)),
             (Some(3), Some(Family::Ipv4)),
         ] {
-            let context = ListContext { members, ..OVER6 };
-            assert_eq!(family_of_peers(&DENSE6, context), expected, "{members:?}");
+            let context = ListContext { claimed, ..OVER6 };
+            assert_eq!(family_of_peers(&DENSE6, context), expected, "{claimed:?}");
         }
     }
 

@@ -18,7 +18,8 @@ pub struct Opentracker {
 }
 
 impl Opentracker {
-    /// Starts it for these swarms with `peers` peers each. Returns `None` if it is not installed.
+    /// Starts opentracker for these swarms with `peers` peers each. Returns `None` if it is not
+    /// installed.
     pub fn start(swarms: &[[u8; 20]], peers: u16) -> Option<Self> {
         let folder = tempfile::tempdir().ok()?;
         // It reads the whitelist as the user `nobody`.

@@ -38,11 +38,11 @@ pub(super) fn response(
         compact(out, external, true);
     }
     out.extend(b"1:rd");
-    if let Some((seeds, peers)) = body.filters {
+    if let Some((seeders, peers)) = body.filters {
         out.extend(b"4:BFpe256:");
         out.extend(peers);
         out.extend(b"4:BFsd256:");
-        out.extend(seeds);
+        out.extend(seeders);
     }
     out.extend(b"2:id20:");
     out.extend(body.id);

@@ -28,7 +28,7 @@ pub(super) struct Swarm {
     key: u64,
     /// Seeders first.
     pub(super) peers: Vec<SocketAddr>,
-    seeds: usize,
+    seeders: usize,
     /// The nodes that the peers announced to.
     holders: Vec<u32>,
     /// The two bits of each peer in a filter; computed when first needed.
@@ -40,14 +40,14 @@ impl Swarm {
         ids: &Ids,
         info_hash: &Id,
         peers: Vec<SocketAddr>,
-        seeds: usize,
+        seeders: usize,
         holders: usize,
     ) -> Self {
         Self {
             key: prefix(info_hash),
             holders: ids.closest_alive(prefix(info_hash), holders),
             peers,
-            seeds,
+            seeders,
             bits: OnceCell::new(),
         }
     }
@@ -71,8 +71,8 @@ impl Swarm {
             .get_or_init(|| self.peers.iter().map(|peer| bits(peer.ip())).collect());
         let mut filters = ([0; 256], [0; 256]);
         for at in indices {
-            let is_seed = (*at as usize) < self.seeds;
-            let filter = if is_seed {
+            let is_seeder = (*at as usize) < self.seeders;
+            let filter = if is_seeder {
                 &mut filters.0
             } else {
                 &mut filters.1
@@ -115,9 +115,9 @@ impl Swarms {
         ids: &Ids,
         info_hash: Id,
         peers: Vec<SocketAddr>,
-        seeds: usize,
+        seeders: usize,
     ) {
-        let swarm = Swarm::new(ids, &info_hash, peers, seeds, self.replicas);
+        let swarm = Swarm::new(ids, &info_hash, peers, seeders, self.replicas);
         self.announced.insert(info_hash, swarm);
     }
 
@@ -195,14 +195,14 @@ fn compute(net: Net, seed: u64, info_hash: &Id, count: usize) -> Vec<SocketAddr>
         .map(|peer| {
             let port = (mix(start ^ peer) >> 48) as u16 | 1024;
             // An odd factor makes all results distinct.
-            let place = start.wrapping_add(peer.wrapping_mul(0x9e37_79b9)) as u32;
+            let number = start.wrapping_add(peer.wrapping_mul(0x9e37_79b9)) as u32;
             let ip: IpAddr = match net {
                 Net::V4 => {
-                    let [_, a, b, c] = place.to_be_bytes();
+                    let [_, a, b, c] = number.to_be_bytes();
                     Ipv4Addr::new(PEERS4, a, b, c).into()
                 }
                 Net::V6 => {
-                    let (high, low) = ((place >> 16) as u16, place as u16);
+                    let (high, low) = ((number >> 16) as u16, number as u16);
                     Ipv6Addr::new(PEERS6, high, low, 0, 0, 0, 0, 1).into()
                 }
             };

@@ -19,6 +19,9 @@ const BOOTSTRAP: usize = 8;
 /// Relative variation of the round-trip times of a node.
 const JITTER: f64 = 0.05;
 
+/// What an answer shows of a swarm: peers, or the filters of its seeders and of its other peers.
+type SwarmShown = (Vec<SocketAddr>, Option<(reply::Filter, reply::Filter)>);
+
 /// An emulated DHT of one family.
 pub struct World {
     settings: WorldSettings,
@@ -73,15 +76,15 @@ impl World {
         self.settings.family
     }
 
-    /// Sets the swarm of an info-hash. The first `seeds` peers are seeders.
+    /// Sets the swarm of an info-hash. The first `seeders` peers are seeders.
     pub fn announce(
         &mut self,
         info_hash: Id,
         peers: impl Iterator<Item = (IpAddr, u16)>,
-        seeds: usize,
+        seeders: usize,
     ) {
         let peers = peers.map(SocketAddr::from).collect();
-        self.swarms.announce(&self.ids, info_hash, peers, seeds);
+        self.swarms.announce(&self.ids, info_hash, peers, seeders);
     }
 
     /// Gives every info-hash that is not announced this many peers, a quarter of them seeders. They
@@ -279,45 +282,45 @@ impl World {
             Ok(None) => return reply::response(out, query.transaction, external, &body),
             Err(error) => return reply::error(out, query.transaction, error),
         };
-        let mut contacts = [(Id::default(), from); K];
-        let named;
-        let contacts = match misbehaviour {
-            Some(Misbehaviour::Cluster) => {
-                let (cluster, first) =
-                    byzantine::cluster_members(self.settings.seed, node, &target);
-                self.cluster_members(cluster, first, &target, &mut contacts);
-                &contacts[..]
-            }
-            _ => {
-                let known = self.known(node, &target, &mut contacts);
-                named = self.with_eclipse(node, &target, &contacts[..known]);
-                &named[..]
-            }
-        };
-        body.nodes = contacts;
+        let contacts = self.contacts(node, misbehaviour, from, &target);
+        body.nodes = &contacts;
         if query.method == b"find_node" {
             return reply::response(out, query.transaction, external, &body);
         }
         body.port = Some(from.port());
         body.token = Some((hash(self.settings.seed, 19, node as u64) as u32).to_le_bytes());
-        let mut values = Vec::new();
-        let mut filters = None;
-        if let Some(Misbehaviour::Id | Misbehaviour::Peers) = misbehaviour {
-            values.extend((0..self.values_cap()).map(|_| invented_peer(net, rng)));
-            filters = query.scrape.then_some(([u8::MAX; 256], [u8::MAX; 256]));
-        } else {
-            self.stored(node, &target, query.scrape, rng, &mut values, &mut filters);
-        }
+        let (values, filters) = match misbehaviour {
+            Some(Misbehaviour::Id | Misbehaviour::Peers) => self.invented(query.scrape, rng),
+            _ => self.stored(node, &target, query.scrape, rng),
+        };
         if misbehaviour == Some(Misbehaviour::Id) {
             body.id = byzantine::close_to(&target, rng);
         }
         match &filters {
-            Some((seeds, peers)) if self.settings.scrape == ScrapeStyle::Libtorrent => {
-                body.filters = Some((seeds, peers));
+            Some((seeders, peers)) if self.settings.scrape == ScrapeStyle::Libtorrent => {
+                body.filters = Some((seeders, peers));
             }
             _ => body.values = &values,
         }
         reply::response(out, query.transaction, external, &body);
+    }
+
+    /// Returns the contacts in the answer of a node: those that it knows, or members of its cluster.
+    fn contacts(
+        &mut self,
+        node: usize,
+        misbehaviour: Option<Misbehaviour>,
+        from: SocketAddr,
+        target: &Id,
+    ) -> Vec<(Id, SocketAddr)> {
+        let mut contacts = [(Id::default(), from); K];
+        if misbehaviour == Some(Misbehaviour::Cluster) {
+            let (cluster, first) = byzantine::cluster_members(self.settings.seed, node, target);
+            self.cluster_members(cluster, first, target, &mut contacts);
+            return contacts.to_vec();
+        }
+        let known = self.known(node, target, &mut contacts);
+        self.with_eclipse(node, target, &contacts[..known])
     }
 
     /// Collects the contacts that a node names for a target. Returns their number.
@@ -392,41 +395,40 @@ impl World {
         reply::response(out, query.transaction, external, &body);
     }
 
-    /// Collects what a node stores of a swarm: values, or filters if requested.
-    fn stored(
-        &mut self,
-        node: usize,
-        info_hash: &Id,
-        scrape: bool,
-        rng: &mut Rng,
-        values: &mut Vec<SocketAddr>,
-        filters: &mut Option<(reply::Filter, reply::Filter)>,
-    ) {
+    /// Returns peers that are in no swarm, and filters that hold every address if requested.
+    fn invented(&self, scrape: bool, rng: &mut Rng) -> SwarmShown {
+        let net = self.settings.family;
+        let values = (0..self.values_cap()).map(|_| invented_peer(net, rng));
+        let filters = scrape.then_some(([u8::MAX; 256], [u8::MAX; 256]));
+        (values.collect(), filters)
+    }
+
+    /// Returns what a node stores of a swarm: values, or filters if requested.
+    fn stored(&mut self, node: usize, info_hash: &Id, scrape: bool, rng: &mut Rng) -> SwarmShown {
         let target = prefix(info_hash);
         let shared = (self.ids.prefix(node) ^ target).leading_zeros();
         let closer = self.ids.block(target, (shared + 1).min(64));
         if shared < 64 && self.ids.has_alive(closer, self.settings.replicas) {
-            return; // The holders are closer.
+            return SwarmShown::default(); // The holders are closer.
         }
         let cap = self.values_cap();
-        let Some(swarm) = self.swarms.get(&self.ids, info_hash) else {
-            return;
+        let swarm = self.swarms.get(&self.ids, info_hash);
+        let Some(swarm) = swarm.filter(|swarm| swarm.is_held_by(node)) else {
+            return SwarmShown::default();
         };
-        if !swarm.is_held_by(node) {
-            return;
-        }
         let indices = &mut self.indices;
         let visible = self.settings.visible;
         swarm.visible_at(node, visible, self.settings.seed, indices);
         if scrape && self.settings.scrape == ScrapeStyle::Libtorrent {
-            *filters = Some(swarm.filters(indices));
-            return;
+            return (Vec::new(), Some(swarm.filters(indices)));
         }
+        let mut values = Vec::new();
         for at in 0..cap.min(indices.len()) {
             let other = at + rng.below(indices.len() - at);
             indices.swap(at, other);
             values.push(swarm.peers[indices[at] as usize]);
         }
+        (values, None)
     }
 
     /// Returns the largest number of peers in an answer. An IPv6 address takes three times the

@@ -67,13 +67,13 @@ fn read(datagram: &[u8]) -> Option<Answer> {
         all.filter_map(|value| value.as_bytes().map(endpoint))
             .collect()
     });
-    let seeds = bytes(b"BFsd").map(<[u8]>::to_vec);
+    let seeders = bytes(b"BFsd").map(<[u8]>::to_vec);
     let peers = bytes(b"BFpe").map(<[u8]>::to_vec);
     Some(Answer {
         id: bytes(b"id")?.try_into().ok()?,
         nodes,
         values: values.unwrap_or_default(),
-        filters: seeds.zip(peers).map(<[Vec<u8>; 2]>::from),
+        filters: seeders.zip(peers).map(<[Vec<u8>; 2]>::from),
         external: message
             .get(b"ip")
             .and_then(|ip| ip.as_bytes())
@@ -167,10 +167,10 @@ fn holders_are_the_closest_nodes_alive() {
     world.announce(target, peers, 10);
     assert_eq!(world.peers_of(&target).len(), 50);
     let query = query("get_peers", &target, false);
-    for (place, (id, node)) in world.closest(&target, 40).into_iter().enumerate() {
+    for (index, (id, node)) in world.closest(&target, 40).into_iter().enumerate() {
         let answer = ask(&mut world, node, &query).unwrap();
         assert_eq!(answer.id, id);
-        assert_eq!(answer.values.len(), if place < 8 { 50 } else { 0 });
+        assert_eq!(answer.values.len(), if index < 8 { 50 } else { 0 });
         assert_eq!(answer.nodes.len(), 8);
         assert_eq!(answer.external, Some(CLIENT));
     }

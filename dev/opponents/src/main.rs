@@ -168,8 +168,8 @@ fn measure(flags: &Flags, opponent: Opponent) -> Result<()> {
     let mut ends: Vec<Duration> = outcomes.iter().filter_map(|outcome| outcome.took).collect();
     ends.sort_unstable();
     let at = |share: f64| {
-        let place = (ends.len() as f64 * share) as usize;
-        let end = ends.get(place.min(ends.len().saturating_sub(1)));
+        let index = (ends.len() as f64 * share) as usize;
+        let end = ends.get(index.min(ends.len().saturating_sub(1)));
         end.map_or("never".to_owned(), |end| {
             format!("{:.2} s", end.as_secs_f64())
         })

@@ -37,18 +37,18 @@ pub(crate) fn look_up(
                     std::thread::sleep(pause);
                     let mut done = Vec::new();
                     loop {
-                        let place = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(hash) = hashes.get(place) else {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(hash) = hashes.get(index) else {
                             return done;
                         };
-                        done.push((place, one(dht, *hash)));
+                        done.push((index, one(dht, *hash)));
                     }
                 })
             })
             .collect();
         for worker in workers {
-            for (place, outcome) in worker.join().unwrap_or_default() {
-                outcomes[place] = outcome;
+            for (index, outcome) in worker.join().unwrap_or_default() {
+                outcomes[index] = outcome;
             }
         }
     });

@@ -28,7 +28,7 @@ pub(super) struct DhtLookups {
 }
 
 /// What happened to the lookups.
-pub(super) enum LookupEvent {
+pub(super) enum LookupUpdate {
     /// These have ended.
     Ended(Vec<LookupReport>),
     /// These had not ended at the deadline.
@@ -38,7 +38,7 @@ pub(super) enum LookupEvent {
 }
 
 impl DhtLookups {
-    /// Begins them, unless the DHT is not to be asked about this torrent.
+    /// Starts the lookups, unless the torrent must not be looked up in the DHT.
     pub(super) async fn start(
         config: &Config,
         torrent: &Torrent,
@@ -85,24 +85,24 @@ impl DhtLookups {
         self.missing.len()
     }
 
-    /// Waits for the next event. It must be called only while lookups have not ended.
-    pub(super) async fn next(&mut self) -> LookupEvent {
+    /// Waits for the next update. It must be called only while lookups have not ended.
+    pub(super) async fn next(&mut self) -> LookupUpdate {
         match tokio::time::timeout_at(self.deadline, self.reports.recv()).await {
             Ok(Some(DhtReport::Lookups(mut ended))) => {
                 ended.retain(|lookup| {
                     let key = (lookup.info_hash, lookup.family);
-                    let place = self.missing.iter().position(|missing| *missing == key);
-                    place.map(|place| self.missing.remove(place)).is_some()
+                    let index = self.missing.iter().position(|missing| *missing == key);
+                    index.map(|index| self.missing.remove(index)).is_some()
                 });
-                LookupEvent::Ended(ended)
+                LookupUpdate::Ended(ended)
             }
             Ok(Some(DhtReport::Status(status))) => {
                 // Without a socket there is nothing to wait for.
                 self.missing
                     .retain(|(_, family)| status[family.index()].is_some());
-                LookupEvent::Status(status)
+                LookupUpdate::Status(status)
             }
-            Ok(None) | Err(_) => LookupEvent::Unfinished(std::mem::take(&mut self.missing)),
+            Ok(None) | Err(_) => LookupUpdate::Unfinished(std::mem::take(&mut self.missing)),
         }
     }
 

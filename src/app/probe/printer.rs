@@ -19,8 +19,8 @@ pub(super) fn print(report: &ProbeReport, output: Output) -> io::Result<()> {
     stdout.flush()
 }
 
-/// One line on standard error that says how many answers are in. It is erased in the end, and absent
-/// if standard error is no terminal.
+/// One line on standard error that says how many answers are in. It is erased in the end, and
+/// absent if standard error is no terminal.
 pub(super) struct Progress {
     is_shown: bool,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lookups::LookupEvent;
+use super::lookups::LookupUpdate;
 use super::report::ProbeReport;
 use super::rows::{LookupRow, RequestRow, SourceRow, Summary};
 use crate::app::{identity, own_addresses};
@@ -144,20 +144,20 @@ impl Session {
     }
 
     /// Absorbs what happened to lookups.
-    pub(super) fn absorb_lookups(&mut self, event: LookupEvent) {
-        match event {
-            LookupEvent::Ended(lookups) => {
+    pub(super) fn absorb_lookups(&mut self, update: LookupUpdate) {
+        match update {
+            LookupUpdate::Ended(lookups) => {
                 for lookup in &lookups {
                     self.fold_lookup(lookup);
                     self.lookup_rows
                         .push(LookupRow::new(lookup, self.has_bootstrap));
                 }
             }
-            LookupEvent::Unfinished(late) => {
+            LookupUpdate::Unfinished(late) => {
                 let row = |(hash, family)| LookupRow::unfinished(hash, family);
                 self.lookup_rows.extend(late.into_iter().map(row));
             }
-            LookupEvent::Status(status) => {
+            LookupUpdate::Status(status) => {
                 let known = status.iter().flatten();
                 let external = known.filter_map(|status| status.external_ip);
                 self.swarms.set_external_addresses(external);

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::Started;
-use super::events;
+use super::notices;
 use super::reload::{Loaded, Reloads};
 use crate::app::dht::Dht;
 use crate::app::own_addresses;
@@ -50,8 +50,8 @@ const CANARY_DEADLINE: Duration = Duration::from_secs(6);
 /// Observations whose state is prefetched together.
 const PREFETCHED: usize = 128;
 
-/// Events other than the results of probes.
-pub(super) enum Event {
+/// What the main loop handles besides the results of probes.
+pub(super) enum LoopEvent {
     /// The result of asking the canaries of a family; `None` if none could be asked.
     CanariesAsked(Family, Option<bool>),
     /// This machine lacked the resources to ask the canaries.
@@ -60,9 +60,9 @@ pub(super) enum Event {
     Loaded(Result<Box<Loaded>, String>, Vec<ReloadResult>),
 }
 
-/// Channels for events of the daemon and its web server, and how the server is set up.
+/// Channels of the main loop and of the web server, and how the server is set up.
 pub(super) struct Outlets {
-    pub(super) events: mpsc::Sender<Event>,
+    pub(super) loop_events: mpsc::Sender<LoopEvent>,
     pub(super) reloads: mpsc::Sender<ReloadResult>,
     pub(super) telemetry_path: String,
     pub(super) external_url: Option<ExternalUrl>,
@@ -77,7 +77,7 @@ pub(super) struct Daemon {
     pub(super) state_writer: StateWriter,
     /// The configuration in effect.
     pub(super) config: Config,
-    pub(super) events: mpsc::Sender<Event>,
+    pub(super) loop_events: mpsc::Sender<LoopEvent>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) web: Arc<web::State>,
     pub(super) supervisor: Supervisor,
@@ -123,7 +123,7 @@ impl Daemon {
             },
             state_writer: started.state_writer,
             config,
-            events: outlets.events,
+            loop_events: outlets.loop_events,
             snapshot,
             web: Arc::new(web),
             supervisor: Supervisor::from_environment(Instant::now()),
@@ -168,12 +168,12 @@ impl Daemon {
         for family in due_families {
             self.ask_canaries(family);
         }
-        self.log_events();
+        self.log_notices();
     }
 
     /// Logs what the engine reports.
-    pub(super) fn log_events(&mut self) {
-        self.engine.take_events().iter().for_each(events::log);
+    pub(super) fn log_notices(&mut self) {
+        self.engine.take_notices().iter().for_each(notices::log);
     }
 
     /// Asks the canaries of a family whether our own network works.
@@ -184,17 +184,17 @@ impl Daemon {
             may_be_local: host.may_be_local,
         };
         let hosts: Vec<_> = self.engine.canaries().into_iter().map(canary).collect();
-        let (canaries, events) = (self.network.canaries.clone(), self.events.clone());
+        let (canaries, loop_events) = (self.network.canaries.clone(), self.loop_events.clone());
         tokio::spawn(async move {
             let result = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;
-            debug!(family = family.as_label(), ?result, "canaries probed");
+            debug!(family = family.as_label(), ?result, "canaries checked");
             // If no canary could be asked, no name resolved or there is no route: our own outage
             // looks like that.
             let event = match result.is_void() {
-                true => Event::CanariesNotAsked(family),
-                false => Event::CanariesAsked(family, result.is_alive()),
+                true => LoopEvent::CanariesNotAsked(family),
+                false => LoopEvent::CanariesAsked(family, result.is_alive()),
             };
-            let _ = events.send(event).await;
+            let _ = loop_events.send(event).await;
         });
     }
 
@@ -236,14 +236,16 @@ impl Daemon {
         timers.into_iter().flatten().fold(other, Instant::min)
     }
 
-    /// Handles an event.
-    pub(super) async fn handle(&mut self, event: Event) {
+    /// Handles what happened beside the probes.
+    pub(super) async fn handle(&mut self, event: LoopEvent) {
         match event {
-            Event::CanariesAsked(family, alive) => {
+            LoopEvent::CanariesAsked(family, alive) => {
                 self.engine.check_ended(family, alive, self.clock.now());
             }
-            Event::CanariesNotAsked(family) => self.engine.check_skipped(family, self.clock.now()),
-            Event::Loaded(loaded, replies) => self.loaded(loaded, replies).await,
+            LoopEvent::CanariesNotAsked(family) => {
+                self.engine.check_skipped(family, self.clock.now())
+            }
+            LoopEvent::Loaded(loaded, replies) => self.loaded(loaded, replies).await,
         }
     }
 

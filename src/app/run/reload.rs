@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::{error, info, warn};
 
-use super::daemon::{Daemon, Event};
+use super::daemon::{Daemon, LoopEvent};
 use crate::app::engine_settings;
 use crate::app::probers::{self, Roots, StartError};
 use crate::config::Config;
@@ -59,10 +59,10 @@ impl Daemon {
         self.reloads.loading = true;
         self.supervisor.reloading();
         let path = self.reloads.config_file.clone();
-        let (permits, events) = (Arc::clone(&self.reloads.permits), self.events.clone());
+        let (permits, loop_events) = (Arc::clone(&self.reloads.permits), self.loop_events.clone());
         tokio::spawn(async move {
             let loaded = load(path, &permits).await;
-            let _ = events.send(Event::Loaded(loaded, replies)).await;
+            let _ = loop_events.send(LoopEvent::Loaded(loaded, replies)).await;
         });
     }
 
@@ -78,7 +78,7 @@ impl Daemon {
             Err(error) => Err(error),
         };
         match &result {
-            Ok(()) => info!("Configuration reloaded"),
+            Ok(()) => info!("configuration reloaded"),
             Err(error) => {
                 for line in error.lines() {
                     error!(

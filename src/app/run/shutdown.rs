@@ -27,7 +27,7 @@ impl Daemon {
         server: JoinHandle<()>,
     ) {
         let deadline = Instant::now() + SHUTDOWN;
-        info!("Shutting down");
+        info!("shutting down");
         self.supervisor.stopping();
         self.web.set_ready(false);
         drop(stop);
@@ -48,7 +48,7 @@ impl Daemon {
         while let Ok(report) = inbox.dht_reports.try_recv() {
             self.absorb_dht(report);
         }
-        self.log_events();
+        self.log_notices();
     }
 
     /// Ends all parts at once, until the deadline.

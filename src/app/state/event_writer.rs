@@ -1,4 +1,4 @@
-//! Saves changes of state within a second, so that a kill loses none.
+//! Saves events within a second, so that a kill loses none.
 //!
 //! New events are appended to their file. After an error, and when most of the file has expired, it
 //! is written again as a whole. A disk that hangs delays only the events.
@@ -127,7 +127,7 @@ impl EventWriter {
                 self.length = None;
                 self.retry_at = Some(Instant::now() + RETRY);
                 if let Some(suppressed) = self.errors.admit((), Instant::now()) {
-                    warn!(%error, suppressed, "changes of state are not saved");
+                    warn!(%error, suppressed, "events are not saved");
                 }
             }
         }

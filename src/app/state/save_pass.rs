@@ -10,7 +10,7 @@ use seedwatch_core::snapshot::Unix;
 use seedwatch_core::swarm::Shard;
 
 /// Torrents or collections per shard.
-const MEMBERS: u64 = 1024;
+const ENTRIES: u64 = 1024;
 /// Bytes per shard, which take a few milliseconds to encode.
 const BYTES: u64 = 4 << 20;
 /// Most shards of a group.
@@ -27,7 +27,7 @@ pub(super) enum SaveStep {
     Nodes,
     Trackers,
     Shard(Group, Shard),
-    /// FoundShards of earlier rounds, of which there was another number, are removed.
+    /// Removes the shards of earlier passes, of which there was another number.
     RemoveOldShards,
 }
 
@@ -99,16 +99,16 @@ impl Default for Sharding {
 }
 
 impl Sharding {
-    /// Adapts the number of shards to the number of members.
-    pub(super) fn fit(&mut self, members: usize) {
-        self.shards = shards(members, self.bytes, self.shards);
+    /// Adapts the number of shards to the number of torrents or collections.
+    pub(super) fn fit(&mut self, entries: usize) {
+        self.shards = shards(entries, self.bytes, self.shards);
     }
 }
 
-/// Returns the number of shards for members that last took `bytes`: a power of two. A change writes
+/// Returns the number of shards for entries that last took `bytes`: a power of two. A change writes
 /// every shard again, so the number falls only once a quarter of the shards suffices.
-fn shards(members: usize, bytes: u64, before: u32) -> u32 {
-    let wanted = (members as u64).div_ceil(MEMBERS).max(bytes / BYTES);
+fn shards(entries: usize, bytes: u64, before: u32) -> u32 {
+    let wanted = (entries as u64).div_ceil(ENTRIES).max(bytes / BYTES);
     let wanted = u32::try_from(wanted).unwrap_or(MAX_SHARDS);
     let wanted = wanted.clamp(1, MAX_SHARDS).next_power_of_two();
     let fits = wanted <= before && before <= MAX_SHARDS && before.is_power_of_two();

@@ -45,8 +45,8 @@ fn config(state: &Path) -> Config {
             )
         })
         .collect();
-    let places = seedwatch_dev_mmdb::one_country();
-    fs::write(folder.path().join("one.mmdb"), places).unwrap();
+    let database = seedwatch_dev_mmdb::one_country();
+    fs::write(folder.path().join("one.mmdb"), database).unwrap();
     let state = state.display();
     let text = format!(
         "dht: {{enabled: false}}\ngeoip: {{country_database: one.mmdb}}\n\

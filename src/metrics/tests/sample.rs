@@ -173,7 +173,7 @@ fn reach() -> TorrentWindows {
     };
     let countries = [("DE", 20), ("FR", 0), ("US", 21), ("", 1)]
         .map(|(code, peers)| CountryPeers::new(Country::parse(code), peers));
-    let places = GeoBreakdown {
+    let breakdown = GeoBreakdown {
         countries: countries.into(),
         prefixes: 38,
         systems: Some(AsnSummary {
@@ -184,7 +184,7 @@ fn reach() -> TorrentWindows {
     };
     TorrentWindows {
         counts,
-        geo: Some(Arc::new(places)),
+        geo: Some(Arc::new(breakdown)),
     }
 }
 

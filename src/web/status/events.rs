@@ -1,11 +1,11 @@
-//! The table of the latest changes of state.
+//! The table of the latest events.
 
 use super::Rows;
 use super::value::{Ago, Name};
 use crate::web::events::resolve;
 use seedwatch_core::snapshot::{Snapshot, Unix};
 
-/// Changes that are shown.
+/// Events that are shown.
 const SHOWN: usize = 10;
 
 /// What `events.html` shows.
@@ -15,7 +15,7 @@ pub(super) struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    /// Returns the latest changes of a snapshot.
+    /// Returns the latest events of a snapshot.
     pub(super) fn of(snapshot: &'a Snapshot) -> Self {
         let mut latest = snapshot.events.latest(snapshot.taken).copied();
         let events: Vec<_> = latest.by_ref().take(SHOWN).collect();
@@ -40,7 +40,7 @@ impl<'a> Events<'a> {
     }
 }
 
-/// The row of a change.
+/// The row of an event.
 pub(super) struct ShownEvent<'a> {
     /// `None` if the torrent is not configured any more.
     pub(super) torrent: Option<Name<'a>>,

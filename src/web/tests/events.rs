@@ -1,4 +1,4 @@
-//! Changes of state, in the API and on the page.
+//! Events, in the API and on the page.
 
 use std::sync::Arc;
 
@@ -85,13 +85,13 @@ async fn queries_narrow_events() {
 }
 
 #[test]
-fn the_page_shows_the_latest_changes() {
+fn the_page_shows_the_latest_events() {
     let mut page = String::new();
     status::write(&snapshot(20), "/metrics", None, &mut page).unwrap();
-    let (_, changes) = page.split_once("<h2 id=\"changes\">").unwrap();
-    let (changes, _) = changes.split_once("</section>").unwrap();
-    assert_eq!(changes.matches("<tr><th scope=\"row\">").count(), 10);
+    let (_, events) = page.split_once("<h2 id=\"events\">").unwrap();
+    let (events, _) = events.split_once("</section>").unwrap();
+    assert_eq!(events.matches("<tr><th scope=\"row\">").count(), 10);
     let first = "<bdi>empty</bdi></a></th>\n<td>alive</td>\n<td>dead</td>\n<td>1 hour ago</td>";
-    assert!(changes.contains(first), "{changes}");
-    assert!(changes.contains("And 11 more"), "{changes}");
+    assert!(events.contains(first), "{events}");
+    assert!(events.contains("And 11 more"), "{events}");
 }

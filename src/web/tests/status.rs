@@ -241,7 +241,8 @@ fn what_needs_attention_comes_first() {
             "b new",
             "<td class=\"other\">pending</td><td>never</td><td class=\"text\">Not every source \
              has been asked yet. <strong>Wait for further rounds.</strong></td>\
-             <td>?</td><td>?</td><td>?</td><td>?</td><td>? of 0</td><td>?</td><td>never</td><td></td>",
+             <td>?</td><td>?</td><td>?</td><td>?</td><td>? of 0</td><td>?</td><td>never</td>\
+             <td></td>",
         ),
     ] {
         assert!(

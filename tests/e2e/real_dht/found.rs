@@ -12,7 +12,7 @@ use crate::rig::daemon::{Daemon, config, entry};
 use crate::rig::sessions::Plan;
 use crate::rig::swarm::fresh_hash;
 use crate::rig::trackers::Opentracker;
-use crate::rig::wire::{self, Event, Peer, hex};
+use crate::rig::wire::{self, AnnounceEvent, Peer, hex};
 
 #[test]
 fn every_peer_that_announced_itself_is_counted_once() {
@@ -30,7 +30,7 @@ fn every_peer_that_announced_itself_is_counted_once() {
             port: peer.port(),
             left: 7,
         };
-        wire::announce(tracker.udp(), &beside.hash, &peer, Event::Started);
+        wire::announce(tracker.udp(), &beside.hash, &peer, AnnounceEvent::Started);
     }
     let daemon = Daemon::start(&config(
         &settings(&sessions, None),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{settings, with_bootstrap};
+use super::settings;
 use crate::rig::clients::Torrent;
-use crate::rig::daemon::{Daemon, config, entry};
+use crate::rig::daemon::{Daemon, config, entry, settings_with_dht};
 use crate::rig::sessions::Plan;
 use crate::rig::wait;
 use crate::rig::wire::hex;
@@ -39,12 +39,15 @@ fn saved_nodes_suffice_without_a_bootstrap() {
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.wait_for_end(), Some(0));
 
-    let daemon = Daemon::start(&config(&with_bootstrap("", Some(folder.path())), &entries));
+    let daemon = Daemon::start(&config(
+        &settings_with_dht("", Some(folder.path())),
+        &entries,
+    ));
     daemon.wait_for_values(&all);
     drop(daemon);
 
     // Without saved nodes and bootstrap addresses, nothing is claimed.
-    let daemon = Daemon::start(&config(&with_bootstrap("", None), &entries));
+    let daemon = Daemon::start(&config(&settings_with_dht("", None), &entries));
     wait::throughout(Duration::from_secs(4), || {
         let page = daemon.metrics();
         let claims = page.select("seedwatch_torrent_source_peers").count();

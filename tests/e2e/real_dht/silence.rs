@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::with_bootstrap;
-use crate::rig::daemon::{Daemon, LAB, config, entry};
+use crate::rig::daemon::{Daemon, LAB, config, entry, settings_with_dht};
 use crate::rig::scripted::DhtNode;
 use crate::rig::sessions::Plan;
 use crate::rig::swarm::fresh_hash;
@@ -21,7 +20,7 @@ fn private_torrents_are_never_looked_up() {
     let node = DhtNode::start(id);
     let sessions = Plan::default().start(12);
     let bootstrap = format!("{}, \"{}\"", sessions.bootstrap(), node.address());
-    let settings = with_bootstrap(&bootstrap, None);
+    let settings = settings_with_dht(&bootstrap, None);
     let entries = [
         entry("public", &hex(&public), &[]),
         format!(
@@ -71,7 +70,7 @@ fn no_node_is_queried_while_the_dht_is_disabled() {
     assert_eq!(node.received(), []);
 
     // Once the DHT is enabled, the torrent is looked up.
-    let settings = with_bootstrap(&format!("\"{}\"", node.address()), None);
+    let settings = settings_with_dht(&format!("\"{}\"", node.address()), None);
     daemon.write_config(&config(
         &settings,
         &[entry("one", &hex(&fresh_hash()), &[])],

@@ -1,6 +1,7 @@
 //! The real binary, on a port that the kernel assigns.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -22,6 +23,16 @@ pub(crate) const ONCE: &str = "addresses: {accept: any}\nnetwork: {canaries: []}
 /// Like [`ONCE`], but with a probe every two seconds.
 pub(crate) const LAB: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\n\
      dht: {enabled: false}\nprobe: {interval: 2s, timeout: 2s, stale_after: 6s}\n";
+
+/// Returns settings that use the DHT of these nodes. Without `state`, nothing is saved.
+pub(crate) fn settings_with_dht(bootstrap: &str, state: Option<&Path>) -> String {
+    let dht = format!(
+        "dht: {{listen: [\"127.0.0.1:0\"], bootstrap: [{bootstrap}], max_rate: 5000/s, \
+         interval: 3s}}\nstate: {{path: \"{}\"}}",
+        state.unwrap_or(Path::new("")).display()
+    );
+    LAB.replace("dht: {enabled: false}", &dht)
+}
 
 /// Returns a configuration: the settings, then one entry per torrent.
 pub(crate) fn config(settings: &str, entries: &[String]) -> String {
@@ -70,7 +81,7 @@ impl Daemon {
             "127.0.0.1:0",
         ];
         let mut process = Process::start("seedwatch", &[&fixed[..], flags].concat());
-        let line = process.wait_for_line("Listening on");
+        let line = process.wait_for_line("listening");
         let address = line
             .split(['=', ' ', '"', ','])
             .find_map(|word| word.parse().ok())

@@ -14,7 +14,7 @@ use super::{address, netns, wait};
 
 fn assert_tracker_holds_swarm(tracker: Endpoint, swarm: &Swarm) {
     swarm.join(tracker);
-    assert_eq!(wire::members(tracker, &swarm.hash), swarm.endpoints());
+    assert_eq!(wire::peers(tracker, &swarm.hash), swarm.endpoints());
     let counts = wire::scrape(tracker, &swarm.hash);
     let announced = (swarm.seeders.len(), swarm.leechers.len());
     assert_eq!(
@@ -23,7 +23,7 @@ fn assert_tracker_holds_swarm(tracker: Endpoint, swarm: &Swarm) {
         "the observer left no trace"
     );
     swarm.leave(tracker);
-    assert_eq!(wire::members(tracker, &swarm.hash).len(), 0);
+    assert_eq!(wire::peers(tracker, &swarm.hash).len(), 0);
 }
 
 #[test]
@@ -124,12 +124,12 @@ fn real_clients_join_a_swarm() {
             ((counts.seeders, counts.leechers) == (4, 4)).then_some(())
         },
     );
-    let members: BTreeSet<IpAddr> = wire::members(tracker.udp(), &torrent.hash)
+    let found: BTreeSet<IpAddr> = wire::peers(tracker.udp(), &torrent.hash)
         .iter()
         .map(|peer| peer.ip())
         .collect();
     let expected = [&seeders[..], &leechers[..], &[transmission]].concat();
-    assert_eq!(members, expected.into_iter().collect());
+    assert_eq!(found, expected.into_iter().collect());
 }
 
 fn three_peers() -> Truth {
@@ -143,7 +143,7 @@ fn scripted_trackers_report_the_given_swarm() {
     let udp_truth = truth.clone();
     let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &udp_truth)]);
     let hash = fresh_hash();
-    assert_eq!(wire::members(tracker.endpoint(), &hash), expected);
+    assert_eq!(wire::peers(tracker.endpoint(), &hash), expected);
     assert_eq!(wire::scrape(tracker.endpoint(), &hash).leechers, 3);
     assert!(matches!(
         tracker.received()[1].request,
@@ -151,7 +151,7 @@ fn scripted_trackers_report_the_given_swarm() {
     ));
 
     let tracker = HttpTracker::start(move |_| scripted::ok(scripted::body(&truth)));
-    assert_eq!(wire::members(tracker.endpoint(), &hash), expected);
+    assert_eq!(wire::peers(tracker.endpoint(), &hash), expected);
     let requests = tracker.received();
     assert_eq!(
         requests[0].parameter("info_hash"),

@@ -31,38 +31,38 @@ impl Plan {
         }
     }
 
-    /// Makes the sessions `seeds` and `leeches` announce a torrent.
+    /// Makes the sessions `seeders` and `leechers` announce a torrent.
     pub(crate) fn torrent(
         mut self,
         torrent: &Torrent,
-        seeds: Range<usize>,
-        leeches: Range<usize>,
+        seeders: Range<usize>,
+        leechers: Range<usize>,
     ) -> Self {
         self.torrents.push(json!({
             "file": torrent.file,
             "folder": torrent.folder(),
-            "seeds": seeds.collect::<Vec<_>>(),
-            "leeches": leeches.collect::<Vec<_>>(),
+            "seeds": seeders.collect::<Vec<_>>(),
+            "leeches": leechers.collect::<Vec<_>>(),
         }));
         self
     }
 
     /// Makes these sessions leechers of the torrent in a metainfo file.
-    pub(crate) fn file(mut self, file: &Path, leeches: Range<usize>) -> Self {
+    pub(crate) fn file(mut self, file: &Path, leechers: Range<usize>) -> Self {
         self.torrents.push(json!({
             "file": file,
             "folder": "",
             "seeds": [],
-            "leeches": leeches.collect::<Vec<_>>(),
+            "leeches": leechers.collect::<Vec<_>>(),
         }));
         self
     }
 
     /// Makes these sessions leechers of an info-hash: 20 bytes (version 1) or 32 (version 2).
-    pub(crate) fn magnet(mut self, hash: &[u8], leeches: Range<usize>) -> Self {
+    pub(crate) fn magnet(mut self, hash: &[u8], leechers: Range<usize>) -> Self {
         self.magnets.push(json!({
             "hash": hex(hash),
-            "leeches": leeches.collect::<Vec<_>>(),
+            "leeches": leechers.collect::<Vec<_>>(),
         }));
         self
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::address;
-use super::wire::{self, Endpoint, Event, Hash, Peer};
+use super::wire::{self, AnnounceEvent, Endpoint, Hash, Peer};
 
 /// The port of every peer.
 const PORT: u16 = 51_413;
@@ -20,7 +20,7 @@ pub(crate) fn fresh_hash() -> Hash {
     hash
 }
 
-/// A swarm with known members.
+/// A swarm with known peers.
 #[derive(Debug, Clone)]
 pub(crate) struct Swarm {
     pub(crate) hash: Hash,
@@ -61,28 +61,28 @@ impl Swarm {
     /// Announces `started` for every peer.
     pub(crate) fn join(&self, tracker: Endpoint) {
         for peer in self.all() {
-            wire::announce(tracker, &self.hash, peer, Event::Started);
+            wire::announce(tracker, &self.hash, peer, AnnounceEvent::Started);
         }
     }
 
     /// Announces `stopped` for every peer.
     pub(crate) fn leave(&self, tracker: Endpoint) {
         for peer in self.all() {
-            wire::announce(tracker, &self.hash, peer, Event::Stopped);
+            wire::announce(tracker, &self.hash, peer, AnnounceEvent::Stopped);
         }
     }
 
     /// Removes the first seeder from the swarm and announces its `stopped`.
     pub(crate) fn first_leaves(&mut self, tracker: Endpoint) {
         let peer = self.seeders.remove(0);
-        wire::announce(tracker, &self.hash, &peer, Event::Stopped);
+        wire::announce(tracker, &self.hash, &peer, AnnounceEvent::Stopped);
     }
 
     /// Turns the first leecher into a seeder and announces its `completed`.
     pub(crate) fn complete_one(&mut self, tracker: Endpoint) {
         let mut peer = self.leechers.remove(0);
         peer.left = 0;
-        wire::announce(tracker, &self.hash, &peer, Event::Completed);
+        wire::announce(tracker, &self.hash, &peer, AnnounceEvent::Completed);
         self.seeders.push(peer);
     }
 

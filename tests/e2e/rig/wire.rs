@@ -46,18 +46,18 @@ impl Endpoint {
 
 /// The `event` of an announce.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Event {
+pub(crate) enum AnnounceEvent {
     Completed = 1,
     Started = 2,
     Stopped = 3,
 }
 
-impl Event {
+impl AnnounceEvent {
     fn as_str(self) -> &'static str {
         match self {
-            Event::Completed => "completed",
-            Event::Started => "started",
-            Event::Stopped => "stopped",
+            AnnounceEvent::Completed => "completed",
+            AnnounceEvent::Started => "started",
+            AnnounceEvent::Stopped => "stopped",
         }
     }
 }
@@ -110,7 +110,12 @@ pub(crate) struct Counts {
 }
 
 /// Announces a peer and returns the answer.
-pub(crate) fn announce(tracker: Endpoint, hash: &Hash, peer: &Peer, event: Event) -> Answer {
+pub(crate) fn announce(
+    tracker: Endpoint,
+    hash: &Hash,
+    peer: &Peer,
+    event: AnnounceEvent,
+) -> Answer {
     match tracker {
         Endpoint::Udp(address) => {
             let mut request = Vec::with_capacity(82);
@@ -145,7 +150,7 @@ pub(crate) fn announce(tracker: Endpoint, hash: &Hash, peer: &Peer, event: Event
     }
 }
 
-fn announce_http(tracker: SocketAddr, hash: &Hash, peer: &Peer, event: Event) -> Vec<u8> {
+fn announce_http(tracker: SocketAddr, hash: &Hash, peer: &Peer, event: AnnounceEvent) -> Vec<u8> {
     let path = format!(
         "/announce?info_hash={}&peer_id={}&port={}&uploaded=0&downloaded=0&left={}\
          &compact=1&numwant=200&event={}",
@@ -165,11 +170,11 @@ pub(crate) fn knows_swarm(tracker: SocketAddr, hash: &Hash) -> bool {
         port: 61_999,
         left: 1,
     };
-    let body = announce_http(tracker, hash, &observer_peer, Event::Started);
+    let body = announce_http(tracker, hash, &observer_peer, AnnounceEvent::Started);
     if body.is_empty() || body.windows(14).any(|text| text == b"failure reason") {
         return false;
     }
-    announce_http(tracker, hash, &observer_peer, Event::Stopped);
+    announce_http(tracker, hash, &observer_peer, AnnounceEvent::Stopped);
     true
 }
 
@@ -207,15 +212,15 @@ pub(crate) fn scrape(tracker: Endpoint, hash: &Hash) -> Counts {
 
 /// Returns the peers that a tracker lists to an observer, which sends `stopped` afterwards. The
 /// swarm must be smaller than the tracker's limit of peers per answer.
-pub(crate) fn members(tracker: Endpoint, hash: &Hash) -> BTreeSet<SocketAddr> {
+pub(crate) fn peers(tracker: Endpoint, hash: &Hash) -> BTreeSet<SocketAddr> {
     let observer_peer = Peer {
         ip: observer(tracker.address()),
         port: 61_999,
         left: 1,
     };
     // Sends `started`, because opentracker lists no peers in answers to `stopped`.
-    let mut seen = announce(tracker, hash, &observer_peer, Event::Started).peers;
-    announce(tracker, hash, &observer_peer, Event::Stopped);
+    let mut seen = announce(tracker, hash, &observer_peer, AnnounceEvent::Started).peers;
+    announce(tracker, hash, &observer_peer, AnnounceEvent::Stopped);
     seen.remove(&SocketAddr::new(observer_peer.ip, observer_peer.port));
     seen
 }

@@ -1,7 +1,7 @@
 //! What the daemon will say of falls of countries once it has watched for two days.
 //!
-//! The daemon of an incident lives for seconds. So its counts before and after are given to the same
-//! code in virtual time: for more than a day those before, for an hour those after.
+//! The daemon of an incident lives for seconds. So its counts before and after are given to the
+//! same code in virtual time: for more than a day those before, for an hour those after.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -4,12 +4,17 @@
 use super::alert_harness::{AlertHarness, DAY, HOUR};
 use super::server::TIMEOUT;
 use crate::rig::clients::Torrent;
-use crate::rig::daemon::{Daemon, LAB, config, entry};
+use crate::rig::daemon::{Daemon, config, entry, settings_with_dht};
 use crate::rig::sessions::Plan;
 use crate::rig::swarm::{Swarm, fresh_hash};
 use crate::rig::trackers::Opentracker;
 use crate::rig::wait;
 use crate::rig::wire::hex;
+
+const PEERS: &str = r#"seedwatch_torrent_peers{torrent="release",family="ipv4"}"#;
+const HEALTHY_PEERS: &str = r#"seedwatch_torrent_peers{torrent="healthy",family="ipv4"}"#;
+const TRACKERS_ONLINE: &str = r#"seedwatch_torrent_trackers_online{torrent="release"}"#;
+const DHT_SUCCESS: &str = r#"seedwatch_torrent_probe_success{torrent="release",source="dht"}"#;
 
 #[test]
 fn an_old_release_loses_its_seeders() {
@@ -17,45 +22,26 @@ fn an_old_release_loses_its_seeders() {
     // The release has a tracker of its own. The other torrent uses another tracker and the DHT.
     let healthy = Torrent::make("healthy");
     let release = fresh_hash();
-    let (own, other) = (
-        Opentracker::start(&[release]),
-        Opentracker::start(&[healthy.hash]),
-    );
+    let own = Opentracker::start(&[release]);
+    let other = Opentracker::start(&[healthy.hash]);
     let sessions = Plan::default().torrent(&healthy, 0..3, 3..6).start(8);
-    let healthy_swarm = Swarm::of(healthy.hash, 6000, 10, 30);
-    healthy_swarm.join(other.udp());
+    Swarm::of(healthy.hash, 6000, 10, 30).join(other.udp());
     let downloaders = Swarm::of(release, 6100, 4, 33);
     let last = Swarm::of(release, 6200, 1, 2);
     downloaders.join(own.udp());
     last.join(own.udp());
 
-    let dht = format!(
-        "dht: {{listen: [\"127.0.0.1:0\"], bootstrap: [{}], max_rate: 5000/s, interval: 3s}}\n\
-         state: {{path: \"\"}}",
-        sessions.bootstrap()
-    );
-    let config = config(
-        &LAB.replace("dht: {enabled: false}", &dht),
-        &[
-            entry("release", &hex(&release), &[own.udp().url()]),
-            entry("healthy", &hex(&healthy.hash), &[other.udp().url()]),
-        ],
-    );
-    let peers = r#"seedwatch_torrent_peers{torrent="release",family="ipv4"}"#;
-    let healthy_peers = r#"seedwatch_torrent_peers{torrent="healthy",family="ipv4"}"#;
-    let dht_success = r#"seedwatch_torrent_probe_success{torrent="release",source="dht"}"#;
-    let wait_for = |daemon: &Daemon, count| {
-        daemon.wait_for_values(&[
-            (peers, Some(count)),
-            (healthy_peers, Some(46.0)),
-            (dht_success, Some(1.0)),
-        ]);
-    };
+    let entries = [
+        entry("release", &hex(&release), &[own.udp().url()]),
+        entry("healthy", &hex(&healthy.hash), &[other.udp().url()]),
+    ];
+    let settings = settings_with_dht(&sessions.bootstrap(), None);
+    let config = config(&settings, &entries);
     let mut harness = AlertHarness::new();
 
     // A month with forty peers.
     let daemon = harness.daemon(&config);
-    wait_for(&daemon, 40.0);
+    wait_for_peers(&daemon, 40.0);
     harness.record(30 * DAY);
 
     // All but three leave. A new daemon does not remember the others, like one that has not seen
@@ -63,7 +49,7 @@ fn an_old_release_loses_its_seeders() {
     drop(daemon);
     downloaders.leave(own.udp());
     let daemon = harness.daemon(&config);
-    wait_for(&daemon, 3.0);
+    wait_for_peers(&daemon, 3.0);
     harness.decide("release", "at_risk", &["few_peers"]);
     harness.record(2 * DAY);
     let at_risk = ("warnings", "TorrentAtRisk release");
@@ -71,12 +57,8 @@ fn an_old_release_loses_its_seeders() {
 
     // The last peers leave.
     last.leave(own.udp());
-    wait_for(&daemon, 0.0);
-    // The daemon waits for nothing but time.
-    let said = || daemon.get("/api/v1/torrents/release").text();
-    let is_empty = || said().contains(r#""empty_recently""#).then_some(());
-    let waits = wait::until_or_none(TIMEOUT, is_empty);
-    assert!(waits.is_some(), "{}", said());
+    wait_for_peers(&daemon, 0.0);
+    wait_for_first_empty_round(&daemon);
     harness.decide("release", "dead", &[]);
     harness.record(2 * HOUR);
     let dead = ("pages", "TorrentDead release");
@@ -88,13 +70,27 @@ fn an_old_release_loses_its_seeders() {
     let tracker_down = format!("TrackerDown {}", own.udp().label());
     drop(own);
     daemon.wait_for_values(&[
-        (
-            r#"seedwatch_torrent_trackers_online{torrent="release"}"#,
-            Some(0.0),
-        ),
-        (peers, Some(0.0)),
-        (healthy_peers, Some(46.0)),
+        (TRACKERS_ONLINE, Some(0.0)),
+        (PEERS, Some(0.0)),
+        (HEALTHY_PEERS, Some(46.0)),
     ]);
     harness.record(8 * HOUR);
     harness.expect_alerts(&[dead, ("warnings", &tracker_down)]);
+}
+
+/// Waits until the release has so many peers, and the other torrent all of its own.
+fn wait_for_peers(daemon: &Daemon, count: f64) {
+    daemon.wait_for_values(&[
+        (PEERS, Some(count)),
+        (HEALTHY_PEERS, Some(46.0)),
+        (DHT_SUCCESS, Some(1.0)),
+    ]);
+}
+
+/// Waits until nothing but time is missing for the release to be dead.
+fn wait_for_first_empty_round(daemon: &Daemon) {
+    let said = || daemon.get("/api/v1/torrents/release").text();
+    let is_empty = || said().contains(r#""empty_recently""#).then_some(());
+    let waits = wait::until_or_none(TIMEOUT, is_empty);
+    assert!(waits.is_some(), "{}", said());
 }

@@ -33,7 +33,7 @@ pub(super) struct CliffMonitor {
     systems: Cliffs<()>,
     /// Torrents of each collection at its last sample: the first bytes of their info-hashes,
     /// sorted.
-    members: HashMap<Arc<str>, Vec<u64>>,
+    torrents_before: HashMap<Arc<str>, Vec<u64>>,
     /// The number of the five-minute step of the last sample.
     sampled: Option<u64>,
     /// Hours by which the wall clock is ahead of running time.
@@ -132,10 +132,11 @@ impl CliffMonitor {
     fn sample_collections(&mut self, all: Sampled<'_>, at: RunningMinute, rows: &mut CliffRows) {
         let sources = mean_sources(all);
         for row in all.collections {
-            let members = members(all.roster, &row.name);
-            let before = self.members.insert(Arc::clone(&row.name), members.clone());
+            let torrents = torrents_of(all.roster, &row.name);
+            let before = &mut self.torrents_before;
+            let before = before.insert(Arc::clone(&row.name), torrents.clone());
             // The peers of a torrent that joins are no fall.
-            if before.is_some_and(|before| has_lost_members(&before, &members)) {
+            if before.is_some_and(|before| has_lost_torrents(&before, &torrents)) {
                 self.collections.mark_group_changed(&row.name, at);
             }
             let known = row.countries.iter();
@@ -154,7 +155,7 @@ impl CliffMonitor {
             found.is_ok()
         };
         self.collections.retain(is_known);
-        self.members.retain(|name, _| is_known(name));
+        self.torrents_before.retain(|name, _| is_known(name));
     }
 
     /// Only the largest systems are known. One that is missing may have as many peers as the
@@ -200,14 +201,14 @@ fn online(row: &TorrentRow) -> u32 {
 }
 
 /// Returns the first bytes of the info-hashes of a collection, sorted.
-fn members(roster: &Roster, name: &str) -> Vec<u64> {
+fn torrents_of(roster: &Roster, name: &str) -> Vec<u64> {
     let collections = roster.collections();
     let found = collections.binary_search_by(|collection| (*collection.name).cmp(name));
-    let members = found.map_or(&[][..], |index| &collections[index].members);
-    let hashes = members
+    let torrents = found.map_or(&[][..], |index| &collections[index].torrents);
+    let hashes = torrents
         .iter()
         .filter_map(|torrent| roster.identity(*torrent));
-    let mut members: Vec<u64> = hashes
+    let mut starts: Vec<u64> = hashes
         .map(|hash| {
             hash.0
                 .iter()
@@ -215,13 +216,13 @@ fn members(roster: &Roster, name: &str) -> Vec<u64> {
                 .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
         })
         .collect();
-    members.sort_unstable();
-    members
+    starts.sort_unstable();
+    starts
 }
 
 /// Returns whether more torrents left than may be tolerated.
-fn has_lost_members(before: &[u64], now: &[u64]) -> bool {
-    let is_lost = |member: &&u64| now.binary_search(member).is_err();
+fn has_lost_torrents(before: &[u64], now: &[u64]) -> bool {
+    let is_lost = |torrent: &&u64| now.binary_search(torrent).is_err();
     before.iter().filter(is_lost).count() as f32 > before.len() as f32 * TOLERATED_LOSS
 }
 
@@ -253,7 +254,7 @@ fn country(key: u32) -> Option<Country> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CliffMonitor, RunningMinute, SourceCount, Unix, has_lost_members};
+    use super::{CliffMonitor, RunningMinute, SourceCount, Unix, has_lost_torrents};
     use seedwatch_torrent::InfoHash;
 
     #[test]
@@ -287,17 +288,17 @@ mod tests {
     fn only_torrents_that_leave_end_the_comparison() {
         let before: Vec<u64> = (0..100).collect();
         assert!(
-            !has_lost_members(&before, &(0..200).collect::<Vec<_>>()),
+            !has_lost_torrents(&before, &(0..200).collect::<Vec<_>>()),
             "more joined"
         );
         assert!(
-            !has_lost_members(&before, &(3..100).collect::<Vec<_>>()),
+            !has_lost_torrents(&before, &(3..100).collect::<Vec<_>>()),
             "three left"
         );
         assert!(
-            has_lost_members(&before, &(4..104).collect::<Vec<_>>()),
+            has_lost_torrents(&before, &(4..104).collect::<Vec<_>>()),
             "four were exchanged"
         );
-        assert!(has_lost_members(&[1], &[2]));
+        assert!(has_lost_torrents(&[1], &[2]));
     }
 }

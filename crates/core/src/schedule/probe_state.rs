@@ -22,7 +22,7 @@ pub(super) enum LastAnswer {
     None,
     /// It was an empty peer list.
     Empty,
-    /// It was an empty peer list, and another source has named members since.
+    /// It was an empty peer list, and another source has named peers since.
     Contradicted,
     /// It was a refusal, or not valid.
     Refused,

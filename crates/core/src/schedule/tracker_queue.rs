@@ -366,7 +366,7 @@ impl TrackerQueue {
         self.scrapes.learn(result, self.scheme, period, now);
     }
 
-    /// Notes that another source names members of a swarm that this tracker showed as empty.
+    /// Notes that another source names peers of a swarm that this tracker showed as empty.
     /// Returns whether the swarm's next announce checks that.
     pub(super) fn report_contradiction(&mut self, now: Mono) -> bool {
         self.stopped.report_contradiction(now)

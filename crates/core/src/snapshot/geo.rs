@@ -1,4 +1,4 @@
-//! Where peers are: by country, by network and by autonomous system (AS).
+//! Where peers are: by country, by prefix and by autonomous system (AS).
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub struct GeoBreakdown {
     /// Sorted by country. A country of the last [`RECENT_HOURS`](Moment::RECENT_HOURS) hours stays
     /// at 0. Empty if `metrics.countries` is off.
     pub countries: Box<[CountryPeers]>,
-    /// Distinct IPv4 /24 and IPv6 /48 networks.
+    /// Distinct prefixes, IPv4 /24 and IPv6 /48.
     pub prefixes: u32,
     /// `None` without a database of autonomous systems.
     pub systems: Option<AsnSummary>,

@@ -225,7 +225,7 @@ impl FamilyState {
         self.peers.is_some()
     }
 
-    /// Returns whether the latest counts claim members other than us. We are at most one leecher.
+    /// Returns whether the latest counts claim peers other than us. We are at most one leecher.
     pub(super) fn claims_others(&self) -> bool {
         let seeders = self.seeders.get().unwrap_or(0);
         seeders > 0 || self.leechers.get().is_some_and(|n| n > 1)
@@ -249,7 +249,7 @@ impl FamilyState {
     }
 
     /// Returns the latest list while it is fresh, and when it goes stale. An empty list is
-    /// inconclusive if later counts claim members, as those of a scrape or of an answer that
+    /// inconclusive if later counts claim peers, as those of a scrape or of an answer that
     /// withholds its list.
     pub(super) fn peers(&self, now: Mono, stale_after: Duration) -> Option<(PeerSlices<'_>, Mono)> {
         let until = self.listed.fresh_until(now, stale_after)?;

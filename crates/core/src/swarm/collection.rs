@@ -40,10 +40,10 @@ pub(super) struct CountryHistory {
     pub(super) last_seen_hour: u32,
 }
 
-/// The current torrents of a collection.
+/// The current torrents of a collection, taken together.
 #[derive(Debug, Default)]
-pub(super) struct Members<'a> {
-    pub(super) torrents: u32,
+pub(super) struct CollectionTorrents<'a> {
+    pub(super) count: u32,
     /// The current peers of all of them, with repetitions; `None` if no list is known.
     pub(super) union: Option<PeerUnion<'a>>,
     /// The families that are known, by [`Family::index`](seedwatch_torrent::Family::index).
@@ -54,7 +54,7 @@ pub(super) struct Members<'a> {
     pub(super) unknown: UnknownWindows,
 }
 
-impl Members<'_> {
+impl CollectionTorrents<'_> {
     /// Adds one torrent. `union` holds its current peers, if they are known.
     pub(super) fn add(
         &mut self,
@@ -63,7 +63,7 @@ impl Members<'_> {
         last_list_hour: u32,
         unknown: UnknownWindows,
     ) {
-        self.torrents += 1;
+        self.count += 1;
         self.last_list_hour = self.last_list_hour.max(last_list_hour);
         self.unknown = lost::either(self.unknown, unknown);
         self.asked = [0, 1].map(|family| self.asked[family] | asked[family]);
@@ -80,7 +80,7 @@ impl Members<'_> {
     /// Returns the cost of building the row, in addresses.
     fn cost(&self) -> usize {
         let addresses = self.union.as_ref().map_or(0, PeerUnion::len);
-        addresses + self.torrents as usize * COST_PER_TORRENT
+        addresses + self.count as usize * COST_PER_TORRENT
     }
 }
 
@@ -177,25 +177,25 @@ impl CollectionState {
     pub(super) fn build_row(
         &mut self,
         name: &Arc<str>,
-        mut members: Members<'_>,
+        mut torrents: CollectionTorrents<'_>,
         config: &SwarmConfig,
         now: Mono,
         moment: Moment,
     ) -> usize {
         self.is_dirty = false;
-        let cost = members.cost();
+        let cost = torrents.cost();
         self.not_before = now.after(Duration::from_secs((cost / ADDRESSES_PER_SECOND) as u64));
-        let union = members.union.take().map(PeerUnion::into_distinct);
+        let union = torrents.union.take().map(PeerUnion::into_distinct);
         let countries = match config.countries {
-            true => self.country_rows(union.as_ref(), &members, config, moment),
+            true => self.country_rows(union.as_ref(), &torrents, config, moment),
             false => Vec::new(),
         };
         self.row = Arc::new(CollectionRow {
             name: Arc::clone(name),
-            torrents: members.torrents,
-            peers: peers_by_family(union.as_ref(), members.asked),
+            torrents: torrents.count,
+            peers: peers_by_family(union.as_ref(), torrents.asked),
             countries,
-            unique: members.unique(self.peers.counts(moment).all, moment),
+            unique: torrents.unique(self.peers.counts(moment).all, moment),
         });
         cost
     }
@@ -204,7 +204,7 @@ impl CollectionState {
     fn country_rows(
         &mut self,
         union: Option<&PeerUnion<'_>>,
-        members: &Members<'_>,
+        torrents: &CollectionTorrents<'_>,
         config: &SwarmConfig,
         now: Moment,
     ) -> Vec<CountryRow> {
@@ -225,7 +225,7 @@ impl CollectionState {
             let is_new = !has_history && peers.is_some_and(|peers| peers > 0);
             let unique = match is_new {
                 true => UniquePeers::default(),
-                false => members.unique(counts, now),
+                false => torrents.unique(counts, now),
             };
             (has_history || peers.is_some()).then_some(CountryRow {
                 country: here.country,

@@ -180,7 +180,7 @@ impl LookupState {
             fresh.peers = Some((v4, v6));
             fresh.seeders = result.map_or(Some(0).into(), |result| result.seeders);
             fresh.leechers = result.map_or(Some(0).into(), |result| result.leechers);
-            // Nodes may name only ourselves or what is no peer, and keep filters without members.
+            // Nodes may name only ourselves or what is no peer, and keep filters without peers.
             let claims = [fresh.seeders, fresh.leechers].map(Count::get);
             let is_claimed = claims.into_iter().flatten().any(|count| count > 0);
             let is_empty = v4.is_empty() && v6.is_empty() && !is_claimed;

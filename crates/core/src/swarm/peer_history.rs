@@ -215,7 +215,7 @@ impl PeerHistory {
         true
     }
 
-    /// Adds the peers of new members to their collections. Countries are counted from now on only.
+    /// Adds the peers of new torrents to their collections. Countries are counted from now on only.
     pub(super) fn join(&mut self, roster: &Roster, joined: &[TorrentIndex]) {
         let moment = self.moment();
         for index in joined {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::collection::Members;
+use super::collection::CollectionTorrents;
 use super::peer_list::RecordedAt;
 use super::row_builder::BuiltRow;
 use super::state::SwarmState;
@@ -211,9 +211,9 @@ impl RowContext<'_> {
         let Some(mut state) = due.map(std::mem::take) else {
             return 0;
         };
-        let members = self.members(&collection.members);
+        let torrents = self.collection_torrents(&collection.torrents);
         let config = &self.state.config;
-        let cost = state.build_row(&collection.name, members, config, now, moment);
+        let cost = state.build_row(&collection.name, torrents, config, now, moment);
         if let Some(emptied) = self.state.history.collections.get_mut(&collection.name) {
             *emptied = state;
         }
@@ -234,9 +234,9 @@ impl RowContext<'_> {
     }
 
     /// Returns the current state of the torrents of a collection.
-    fn members(&self, torrents: &[TorrentIndex]) -> Members<'static> {
-        let mut members = Members::default();
-        for &index in torrents {
+    fn collection_torrents(&self, indices: &[TorrentIndex]) -> CollectionTorrents<'static> {
+        let mut torrents = CollectionTorrents::default();
+        for &index in indices {
             let Some(torrent) = self.state.torrents.get(index.get()) else {
                 continue;
             };
@@ -245,8 +245,8 @@ impl RowContext<'_> {
             let builder = self.state.latest.row_builder(index, self.roster, self.now);
             let (union, asked) = builder.into_union();
             let last_list_hour = torrent.last_seen.latest_list_hour();
-            members.add(union.as_ref(), asked, last_list_hour, unknown);
+            torrents.add(union.as_ref(), asked, last_list_hour, unknown);
         }
-        members
+        torrents
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct TrackerStatement {
     counts_are_zero: bool,
     /// A part has never said whether the swarm is empty.
     has_unheard: bool,
-    /// Counts without a list claim members other than us.
+    /// Counts without a list claim peers other than us.
     claims_others: bool,
     /// A part last named peers, and has fallen silent since.
     has_lost_peers: bool,

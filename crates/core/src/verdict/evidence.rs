@@ -15,7 +15,7 @@ const ONE_NETWORK_PEERS: u32 = 3;
 /// It has one bit for the DHT, and 13 that trackers share by a hash. Two bits say over which
 /// families the peers were named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SourceSet(pub(super) u16);
+pub(crate) struct SourceSet(pub(super) u16);
 
 impl SourceSet {
     const DHT: u16 = 1 << 2;
@@ -23,12 +23,12 @@ impl SourceSet {
     const FAMILIES: u16 = 0b11;
 
     /// Adds the DHT.
-    pub const fn add_dht(&mut self) {
+    pub(crate) const fn add_dht(&mut self) {
         self.0 |= Self::DHT;
     }
 
     /// Adds a tracker by its key. Keys are hashes: their order in the configuration may change.
-    pub fn add_tracker(&mut self, key: u64) {
+    pub(crate) fn add_tracker(&mut self, key: u64) {
         const TRACKERS: u64 = u16::BITS as u64 - SourceSet::FIRST_TRACKER;
         self.0 |= 1 << (Self::FIRST_TRACKER + key % TRACKERS);
     }
@@ -41,40 +41,40 @@ impl SourceSet {
     }
 
     /// Notes that a peer was named in an answer over a family.
-    pub const fn add_family(&mut self, family: Family) {
+    pub(crate) const fn add_family(&mut self, family: Family) {
         self.0 |= 1 << family.index();
     }
 
     /// Returns whether the set has no source.
-    pub const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.0 & !Self::FAMILIES == 0
     }
 
     /// Returns whether the DHT is in the set.
-    pub const fn has_dht(self) -> bool {
+    pub(crate) const fn has_dht(self) -> bool {
         self.0 & Self::DHT != 0
     }
 
     /// Returns whether a tracker is in the set.
-    pub const fn has_tracker(self) -> bool {
+    pub(crate) const fn has_tracker(self) -> bool {
         self.0 & !(Self::FAMILIES | Self::DHT) != 0
     }
 
     /// Returns whether a peer was named in an answer over a family.
-    pub const fn has_family(self, family: Family) -> bool {
+    pub(crate) const fn has_family(self, family: Family) -> bool {
         self.0 >> family.index() & 1 == 1
     }
 
     /// Returns whether both sets share a source.
-    pub const fn intersects(self, other: Self) -> bool {
+    pub(crate) const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 & !Self::FAMILIES != 0
     }
 }
 
-/// What the sources say about a torrent. Every source is in one of the sets, except
-/// trackers that closed their doors.
+/// What the sources say about a torrent. Every source is in one of the sets, except trackers that
+/// are never asked (BEP 34, unsupported schemes).
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// The torrent is private and not probed.
     pub is_private: bool,
     /// The sources whose fresh answer lists a peer, or at least counts one.
@@ -106,7 +106,7 @@ pub struct Evidence {
 
 impl Evidence {
     /// Records when a source said that the swarm is empty.
-    pub fn record_empty(&mut self, at: Mono) {
+    pub(crate) fn record_empty(&mut self, at: Mono) {
         self.oldest_empty = match self.empty.is_empty() {
             true => at,
             false => at.min(self.oldest_empty),
@@ -114,7 +114,7 @@ impl Evidence {
     }
 
     /// Adds what the row of the torrent says. All sources have been added before.
-    pub fn add_row(&mut self, row: &TorrentRow, windows: Option<&TorrentWindows>) {
+    pub(crate) fn add_row(&mut self, row: &TorrentRow, windows: Option<&TorrentWindows>) {
         let unique = row.unique(windows);
         let few = FEW_PEERS.map(|(window, most)| Some(unique[window.index()].get()? <= most));
         self.has_few_peers = few.into_iter().try_fold(true, |all, few| Some(all && few?));
@@ -148,7 +148,7 @@ impl Evidence {
 
 /// What is the same for all torrents that are judged together.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances {
+pub(crate) struct Circumstances {
     /// The time.
     pub now: Now,
     /// The current hour of running time.

@@ -163,7 +163,7 @@ impl Verdict {
         }
         let now = if what.is_empty() { "" } else { " now" };
         let place = match has(Condition::OneNetwork) {
-            true => ", all in one autonomous system or subnet",
+            true => ", all in one autonomous system or prefix",
             false => "",
         };
         let peers = plural(peers, "peer");

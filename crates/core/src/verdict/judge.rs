@@ -17,7 +17,7 @@ pub const MIN_EMPTY_TIME: Duration = Duration::from_secs(90 * 60);
 
 /// For how many hours a source that named the last peers and fell silent may still know of them.
 /// Such a source rarely comes back later, and the others may know better.
-pub const HIDDEN_HOURS: u16 = 6;
+pub(super) const HIDDEN_HOURS: u16 = 6;
 
 /// For how many hours peers over a lost family may still be there. After a week, the family is
 /// probably gone for good.
@@ -31,14 +31,14 @@ const LONGEST_GAP_IN_ROUNDS: u32 = 2;
 
 /// A swarm with at most so many distinct peers in each of these windows has few. A peer with a new
 /// address every day counts seven times per week, so both windows are needed.
-pub const FEW_PEERS: [(Window, u32); 2] = [(Window::Week, 10), (Window::Day, 3)];
+pub(super) const FEW_PEERS: [(Window, u32); 2] = [(Window::Week, 10), (Window::Day, 3)];
 
 /// For how many hours a condition must hold before the torrent is at risk.
 const RISK_HOURS: u16 = 24;
 
 impl VerdictMemory {
     /// Judges a torrent. Returns when the verdict may change without new evidence.
-    pub fn judge(&mut self, evidence: &Evidence, at: &Circumstances) -> Option<Mono> {
+    pub(crate) fn judge(&mut self, evidence: &Evidence, at: &Circumstances) -> Option<Mono> {
         let (state, reason, review) = self.decide(evidence, at);
         let (state, conditions) = self.qualify(state, evidence, at);
         let is_new = state != self.verdict.state || self.verdict.since.get().is_none();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is remembered of one torrent, in 28 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct VerdictMemory {
+pub(crate) struct VerdictMemory {
     pub(super) verdict: Verdict,
     /// The sources and the families of the last named peers.
     pub(super) last_naming: SourceSet,
@@ -30,14 +30,14 @@ const _: () = assert!(size_of::<VerdictMemory>() <= 28);
 
 impl VerdictMemory {
     /// Returns the latest verdict.
-    pub const fn verdict(&self) -> Verdict {
+    pub(crate) const fn verdict(&self) -> Verdict {
         self.verdict
     }
 
     /// Returns the memory whose state changed last. Merges two memories of a torrent that had two
     /// info-hashes.
     #[must_use]
-    pub fn or_later(self, other: Self) -> Self {
+    pub(crate) fn or_later(self, other: Self) -> Self {
         match other.verdict.since.get() > self.verdict.since.get() {
             true => other,
             false => self,
@@ -46,7 +46,7 @@ impl VerdictMemory {
 
     /// Returns the memory of a torrent that is not asked about for a while.
     #[must_use]
-    pub fn without_emptiness(self) -> Self {
+    pub(crate) fn without_emptiness(self) -> Self {
         Self {
             empty_since: Second::NEVER,
             known_at: Second::NEVER,
@@ -56,7 +56,7 @@ impl VerdictMemory {
     }
 
     /// Returns what outlives a restart.
-    pub fn save(&self) -> SavedVerdict {
+    pub(crate) fn save(&self) -> SavedVerdict {
         SavedVerdict {
             state: self.verdict.state.index() as u8,
             since: self.verdict.since.get().map_or(0, |at| at.0 as u32),
@@ -68,7 +68,7 @@ impl VerdictMemory {
 
     /// Returns the memory of a torrent that was saved before a restart. The time in between does
     /// not count: nothing was observed.
-    pub fn restore(saved: SavedVerdict, now: Mono) -> Option<Self> {
+    pub(crate) fn restore(saved: SavedVerdict, now: Mono) -> Option<Self> {
         let state = *State::ALL.get(usize::from(saved.state))?;
         let [peer_hour, few_since, no_seeder_since] = saved.hours.map(Hour);
         Some(Self {
@@ -92,7 +92,7 @@ impl VerdictMemory {
 
 /// What outlives a restart of a [`VerdictMemory`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct SavedVerdict {
+pub(crate) struct SavedVerdict {
     /// [`State::index`].
     pub state: u8,
     /// Seconds since 1970; 0 = unknown.

@@ -73,7 +73,7 @@ pub enum Condition {
     NoSeeder,
     /// For a day, the torrent has had few distinct peers in a day and in a week.
     FewPeers,
-    /// All peers are in one autonomous system, or in one subnet (IPv4 /24, IPv6 /48).
+    /// All peers are in one autonomous system, or in one prefix (IPv4 /24, IPv6 /48).
     OneNetwork,
 }
 

@@ -362,7 +362,7 @@ fn a_clock_that_is_wrong_leaves_no_wrong_time_of_the_state() {
     torrent.judge(&peers, &with_clock(2 * MINUTE, 120));
     torrent.judge(&peers, &with_clock(3 * MINUTE, START + 120));
     assert_eq!(since(&torrent), Some(Unix(START)));
-    // A state that began in 2099 began at the latest when the clock came back.
+    // A start in the future is clamped to the corrected time.
     let mut torrent = Judged::default();
     torrent.judge(&peers, &with_clock(0, 4_070_908_800));
     torrent.judge(&peers, &with_clock(MINUTE, START + 60));

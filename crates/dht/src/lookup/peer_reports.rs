@@ -236,9 +236,9 @@ pub(super) fn estimate(
     peers: &Peers,
     accept: Accept,
 ) -> Option<SwarmEstimate> {
-    let [mut seeds, mut leechers] = [Filter::default(), Filter::default()];
+    let [mut seeders, mut leechers] = [Filter::default(), Filter::default()];
     for [theirs, others] in filters {
-        seeds.unite(theirs);
+        seeders.unite(theirs);
         leechers.unite(others);
     }
     if filters.is_empty() {
@@ -255,10 +255,10 @@ pub(super) fn estimate(
     for (ip, port) in v4.chain(v6) {
         let counts = port != 0 && (accept == Accept::Any || is_global(ip));
         if counts {
-            leechers.insert_unless_in(&seeds, ip);
+            leechers.insert_unless_in(&seeders, ip);
         }
     }
-    let sizes = [seeds.estimate(), leechers.estimate()];
+    let sizes = [seeders.estimate(), leechers.estimate()];
     let [seeders, leechers] = sizes.map(|size| size.unwrap_or(FULL_FILTER).round() as u32);
     Some(SwarmEstimate {
         seeders,

@@ -76,10 +76,11 @@ impl Lookup {
         let Some(holder) = node.holder else { return };
         let listed = self.peer_reports.add(values, holder);
         node.longest_list = node.longest_list.max(listed);
-        if let Some((seeds, leechers)) = filters
+        if let Some((seeders, leechers)) = filters
             && self.filters.iter().all(|(id, _)| *id != node.id)
         {
-            self.filters.push((node.id, Box::new([*seeds, *leechers])));
+            self.filters
+                .push((node.id, Box::new([*seeders, *leechers])));
         }
     }
 

@@ -92,14 +92,14 @@ struct Installation {
 impl Installation {
     fn add(&mut self, peer: PeerHash, host: &Host, hour: u64) {
         let at = self.clock.tick(Unix(START + 3600 * hour));
-        let members = |torrents: &[usize]| torrents.iter().any(|t| host.torrents[*t]);
+        let is_in_any = |torrents: &[usize]| torrents.iter().any(|t| host.torrents[*t]);
         for source in (0..SOURCES).filter(|source| host.sources[*source]) {
             for torrent in (0..TORRENTS).filter(|torrent| host.torrents[*torrent]) {
                 self.torrents[torrent].add(peer, source, at);
             }
         }
         for (collection, torrents) in self.collections.iter_mut().zip(COLLECTIONS) {
-            if members(torrents) {
+            if is_in_any(torrents) {
                 collection.add(peer, 0, at);
             }
         }
@@ -154,9 +154,9 @@ fn journal(seed: u64, step: u64, restarts: bool) -> Vec<Counts> {
             all.extend(sets.map(|set| set.counts(at)));
             // A collection equals the union of its torrents.
             if hour % 120 == 0 {
-                for (collection, members) in collections.iter_mut().zip(COLLECTIONS) {
+                for (collection, indices) in collections.iter_mut().zip(COLLECTIONS) {
                     let mut union = Set::new();
-                    for torrent in members {
+                    for torrent in indices {
                         union.unite_flattened(&torrents[*torrent], at);
                     }
                     assert_eq!(union.counts(at), collection.counts(at), "{hour}");
@@ -181,8 +181,8 @@ fn truth(seed: u64) -> Vec<Counts> {
                     torrents[torrent].add(host.identity(), source, hour);
                 }
             }
-            for (collection, members) in collections.iter_mut().zip(COLLECTIONS) {
-                if members.iter().any(|torrent| host.torrents[*torrent]) {
+            for (collection, indices) in collections.iter_mut().zip(COLLECTIONS) {
+                if indices.iter().any(|torrent| host.torrents[*torrent]) {
                     collection.add(host.identity(), 0, hour);
                 }
             }

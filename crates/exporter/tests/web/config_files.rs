@@ -38,15 +38,36 @@ fn good_files_are_good_for_promtool_too() {
     }
 }
 
+/// Checks that each of these files is refused with this message.
+fn assert_refused(files: &[(&str, &str)]) {
+    for (content, message) in files {
+        let directory = Directory::new(content);
+        assert_eq!(
+            directory.load().map(drop),
+            Err((*message).to_owned()),
+            "{content}"
+        );
+    }
+}
+
 #[test]
-fn bad_files_say_what_is_wrong_and_where() {
-    let tls = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n";
-    for (content, message) in [
+fn bad_yaml_and_sections_say_what_is_wrong_and_where() {
+    assert_refused(&[
         (
             "tls_config: {}\n",
             "web.yaml:1: tls_config: unknown key; known here: \
              tls_server_config, http_server_config, basic_auth_users, rate_limit",
         ),
+        (
+            "tls_server_config: {\n",
+            "web.yaml:1: not valid YAML: unclosed bracket '{'",
+        ),
+    ]);
+}
+
+#[test]
+fn bad_certificates_and_keys_say_what_is_wrong_and_where() {
+    assert_refused(&[
         (
             "tls_server_config:\n  cert_file: web.crt\n",
             "web.yaml:2: tls_server_config.key_file: is missing",
@@ -77,6 +98,13 @@ fn bad_files_say_what_is_wrong_and_where() {
             "tls_server_config:\n  cert_file: web.crt\n  key_file: [web.key]\n",
             "web.yaml:3: tls_server_config.key_file: must be a single value",
         ),
+    ]);
+}
+
+#[test]
+fn bad_tls_settings_say_what_is_wrong_and_where() {
+    let tls = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n";
+    assert_refused(&[
         (
             &format!("{tls}  cipher_suite: []\n"),
             "web.yaml:4: tls_server_config.cipher_suite: unknown key; known here: cert, key, \
@@ -113,6 +141,12 @@ fn bad_files_say_what_is_wrong_and_where() {
             ),
             "web.yaml:5: tls_server_config.client_ca_file: web.key has no PEM certificate",
         ),
+    ]);
+}
+
+#[test]
+fn bad_headers_say_what_is_wrong_and_where() {
+    assert_refused(&[
         (
             "http_server_config:\n  http2: yes\n",
             "web.yaml:2: http_server_config.http2: must be true or false",
@@ -132,6 +166,12 @@ fn bad_files_say_what_is_wrong_and_where() {
             "web.yaml:3: http_server_config.headers: \
              X-XSS-Protection must be one line of printable text",
         ),
+    ]);
+}
+
+#[test]
+fn bad_users_say_what_is_wrong_and_where() {
+    assert_refused(&[
         (
             "basic_auth_users:\n  alice: secret\n",
             "web.yaml:2: basic_auth_users: the password of entry 1 must be a bcrypt hash ($2y$…)",
@@ -159,25 +199,14 @@ fn bad_files_say_what_is_wrong_and_where() {
             "basic_auth_users: [alice]\n",
             "web.yaml:1: basic_auth_users: must be a mapping of keys to values",
         ),
-        (
-            "tls_server_config: {\n",
-            "web.yaml:1: not valid YAML: unclosed bracket '{'",
-        ),
-    ] {
-        let directory = Directory::new(content);
-        assert_eq!(
-            directory.load().map(drop),
-            Err(message.to_owned()),
-            "{content}"
-        );
-    }
+    ]);
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused() {
+fn tls_settings_that_cannot_work_are_refused() {
     let tls = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n";
     let verify = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: web.crt\n";
-    for (content, message) in [
+    assert_refused(&[
         (
             "tls_server_config:\n  min_version: TLS13\n",
             "web.yaml:2: tls_server_config.cert_file: is missing\n\
@@ -219,6 +248,12 @@ fn settings_that_cannot_work_are_refused() {
             "web.yaml:5: tls_server_config.client_ca_file: none.crt cannot be read: \
              No such file or directory (os error 2)",
         ),
+    ]);
+}
+
+#[test]
+fn rate_limits_that_cannot_work_are_refused() {
+    assert_refused(&[
         (
             "rate_limit: {interval: 1s}\n",
             "web.yaml:1: rate_limit.burst: must be at least 1: with 0, every request would be \
@@ -236,10 +271,7 @@ fn settings_that_cannot_work_are_refused() {
             "rate_limit: {interval: 1s, burst: -5}\n",
             "web.yaml:1: rate_limit.burst: must be a whole number",
         ),
-    ] {
-        let refusal = Directory::new(content).load().map(drop);
-        assert_eq!(refusal, Err(message.to_owned()), "{content}");
-    }
+    ]);
 }
 
 #[test]

@@ -52,15 +52,26 @@ fn server(more: &[&str]) -> String {
     SERVER.to_owned() + &more.concat()
 }
 
+/// Checks that each of these files, by its name in the tests of the toolkit, is accepted.
+fn assert_accepted(files: &[(&str, String)]) {
+    for (file, content) in files {
+        assert_eq!(load(content), Ok(()), "{file}");
+    }
+}
+
+/// Checks that each of these files is refused for this reason.
+fn assert_refused(files: &[(&str, String, &str)]) {
+    for (file, content, reason) in files {
+        let refusal = load(content).unwrap_err();
+        assert!(refusal.starts_with("web.yaml:"), "{file}: {refusal}");
+        assert!(refusal.contains(reason), "{file}: {refusal}");
+    }
+}
+
 #[test]
-fn files_that_the_toolkit_accepts_are_accepted() {
+fn certificates_of_servers_and_clients_are_accepted() {
     let any = "  client_auth_type: RequireAnyClientCert\n";
-    let users = format!("basic_auth_users: {{alice: {COST_10}, bob: {COST_18}}}\n");
-    let suites = "  cipher_suites:\n  - TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n  \
-                  - TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384\n";
-    let all_suites = seedwatch_exporter::cipher_suite_names();
-    let all_suites = format!("  cipher_suites: [{all_suites}]\n");
-    for (file, content) in [
+    assert_accepted(&[
         (
             "tls_config_noAuth.requireandverifyclientcert.good.yml",
             server(&[VERIFY, "  client_ca_file: client_selfsigned.pem\n"]),
@@ -85,16 +96,25 @@ fn files_that_the_toolkit_accepts_are_accepted() {
             "web_config_auth_client_san.good.yaml",
             server(&[VERIFY, PINNED, "  client_allowed_sans: [one, test3, two]\n"]),
         ),
-        ("web_config_empty.yml", String::new()),
-        (
-            "web_config_headers.good.yml",
-            "http_server_config:\n  headers:\n    X-Frame-Options: deny\n    \
-             Strict-Transport-Security: max-age=31536000; includeSubDomains\n    \
-             X-Content-Type-Options: nosniff\n    X-XSS-Protection: 1\n    \
-             Content-Security-Policy: \"default-src 'self'\"\n"
-                .to_owned(),
-        ),
         ("web_config_noAuth.good.yml", server(&[IF_GIVEN])),
+        (
+            "web_config_noAuth_tlsInline.good.yml",
+            format!(
+                "tls_server_config:\n{}{}",
+                block("cert", &RSA.0),
+                block("key", &RSA.1)
+            ),
+        ),
+    ]);
+}
+
+#[test]
+fn cipher_suites_and_curves_are_accepted() {
+    let suites = "  cipher_suites:\n  - TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n  \
+                  - TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384\n";
+    let all_suites = seedwatch_exporter::cipher_suite_names();
+    let all_suites = format!("  cipher_suites: [{all_suites}]\n");
+    assert_accepted(&[
         (
             "web_config_noAuth_allCiphers.good.yml",
             server(&[IF_GIVEN, &all_suites]),
@@ -128,13 +148,21 @@ fn files_that_the_toolkit_accepts_are_accepted() {
                 TLS12,
             ]),
         ),
+    ]);
+}
+
+#[test]
+fn headers_users_and_limits_are_accepted() {
+    let users = format!("basic_auth_users: {{alice: {COST_10}, bob: {COST_18}}}\n");
+    assert_accepted(&[
+        ("web_config_empty.yml", String::new()),
         (
-            "web_config_noAuth_tlsInline.good.yml",
-            format!(
-                "tls_server_config:\n{}{}",
-                block("cert", &RSA.0),
-                block("key", &RSA.1)
-            ),
+            "web_config_headers.good.yml",
+            "http_server_config:\n  headers:\n    X-Frame-Options: deny\n    \
+             Strict-Transport-Security: max-age=31536000; includeSubDomains\n    \
+             X-Content-Type-Options: nosniff\n    X-XSS-Protection: 1\n    \
+             Content-Security-Policy: \"default-src 'self'\"\n"
+                .to_owned(),
         ),
         (
             "web_config_rate_limiter_nonblocking.yaml",
@@ -142,28 +170,13 @@ fn files_that_the_toolkit_accepts_are_accepted() {
         ),
         ("web_config_users.good.yml", server(&[&users])),
         ("web_config_users_noTLS.good.yml", users.clone()),
-    ] {
-        assert_eq!(load(&content), Ok(()), "{file}");
-    }
+    ]);
 }
 
 #[test]
-fn files_that_are_refused_are_refused_for_a_reason() {
+fn bad_sections_headers_and_users_are_refused_for_a_reason() {
     let junk = "hWkNKCp3fvIx3jKnsaBI\nTuEjdwNS8A2vYdFbiKqr\n".to_owned();
-    let cert_only = "tls_server_config:\n  cert_file: server.crt\n";
-    let key_only = "tls_server_config:\n  key_file: server.key\n";
-    let one_suite = "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]\n";
-    for (file, content, reason) in [
-        (
-            "web_config_auth_clientCAs_invalid.bad.yml",
-            server(&["  client_ca_file: somefile\n"]),
-            "client_ca_file: is of no use without a client_auth_type",
-        ),
-        (
-            "web_config_auth_clientCAs_missing.bad.yml",
-            server(&[VERIFY]),
-            "client_ca_file: is missing: without it no client could connect",
-        ),
+    assert_refused(&[
         (
             "web_config_auth_user_list_invalid.bad.yml",
             server(&["basic_auth_users: {john: doe}\n"]),
@@ -191,6 +204,28 @@ fn files_that_are_refused_are_refused_for_a_reason() {
             "cert_filse: unknown key",
         ),
         (
+            // The toolkit accepts it and refuses every request.
+            "web_config_rate_limiter_one_second.yaml",
+            "rate_limit: {interval: 1s, burst: 0}\n".to_owned(),
+            "rate_limit.burst: must be at least 1: with 0, every request would be refused",
+        ),
+    ]);
+}
+
+#[test]
+fn bad_client_authorities_are_refused_for_a_reason() {
+    assert_refused(&[
+        (
+            "web_config_auth_clientCAs_invalid.bad.yml",
+            server(&["  client_ca_file: somefile\n"]),
+            "client_ca_file: is of no use without a client_auth_type",
+        ),
+        (
+            "web_config_auth_clientCAs_missing.bad.yml",
+            server(&[VERIFY]),
+            "client_ca_file: is missing: without it no client could connect",
+        ),
+        (
             "web_config_noAuth.bad.yml",
             server(&["  client_ca_file: /dev/null\n"]),
             "client_ca_file: is of no use without a client_auth_type",
@@ -201,6 +236,14 @@ fn files_that_are_refused_are_refused_for_a_reason() {
             server(&[VERIFY]),
             "client_ca_file: is missing: without it no client could connect",
         ),
+    ]);
+}
+
+#[test]
+fn bad_certificates_and_keys_are_refused_for_a_reason() {
+    let cert_only = "tls_server_config:\n  cert_file: server.crt\n";
+    let key_only = "tls_server_config:\n  key_file: server.key\n";
+    assert_refused(&[
         (
             "web_config_noAuth_certPath_empty.bad.yml",
             format!("{key_only}  cert_file: ''\n"),
@@ -227,16 +270,6 @@ fn files_that_are_refused_are_refused_for_a_reason() {
             "cert_file: is missing",
         ),
         (
-            "web_config_noAuth_inventedCiphers.bad.yml",
-            server(&[IF_GIVEN, "  cipher_suites: [TLS_ECDHE_WITH_SHA2048]\n"]),
-            "cipher_suites: unknown cipher suite",
-        ),
-        (
-            "web_config_noAuth_inventedCurves.bad.yml",
-            server(&[IF_GIVEN, "  curve_preferences: [CurveP257]\n"]),
-            "curve_preferences: unknown curve",
-        ),
-        (
             "web_config_noAuth_keyPath_empty.bad.yml",
             format!("{cert_only}  key_file: ''\n"),
             "key_file: is missing",
@@ -250,6 +283,23 @@ fn files_that_are_refused_are_refused_for_a_reason() {
             "web_config_noAuth_key_empty.bad.yml",
             format!("{cert_only}  key: ''\n"),
             "key_file: is missing",
+        ),
+    ]);
+}
+
+#[test]
+fn bad_versions_suites_and_curves_are_refused_for_a_reason() {
+    let one_suite = "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]\n";
+    assert_refused(&[
+        (
+            "web_config_noAuth_inventedCiphers.bad.yml",
+            server(&[IF_GIVEN, "  cipher_suites: [TLS_ECDHE_WITH_SHA2048]\n"]),
+            "cipher_suites: unknown cipher suite",
+        ),
+        (
+            "web_config_noAuth_inventedCurves.bad.yml",
+            server(&[IF_GIVEN, "  curve_preferences: [CurveP257]\n"]),
+            "curve_preferences: unknown curve",
         ),
         (
             "web_config_noAuth_noHTTP2Cipher.bad.yml",
@@ -270,15 +320,5 @@ fn files_that_are_refused_are_refused_for_a_reason() {
             server(&[IF_GIVEN, "  min_version: TLS111\n"]),
             "min_version: must be TLS10, TLS11, TLS12 or TLS13",
         ),
-        (
-            // The toolkit accepts it and refuses every request.
-            "web_config_rate_limiter_one_second.yaml",
-            "rate_limit: {interval: 1s, burst: 0}\n".to_owned(),
-            "rate_limit.burst: must be at least 1: with 0, every request would be refused",
-        ),
-    ] {
-        let refusal = load(&content).unwrap_err();
-        assert!(refusal.starts_with("web.yaml:"), "{file}: {refusal}");
-        assert!(refusal.contains(reason), "{file}: {refusal}");
-    }
+    ]);
 }

@@ -153,9 +153,9 @@ impl Report {
     /// Notes faults whose keys were blanked out before the rest was read.
     pub fn blanked(&mut self, faults: Vec<Fault>) {
         for fault in faults {
-            let place = (Arc::clone(&fault.file), fault.key.clone());
+            let key = (Arc::clone(&fault.file), fault.key.clone());
             self.fault(fault);
-            self.blanked.push(place);
+            self.blanked.push(key);
         }
     }
 

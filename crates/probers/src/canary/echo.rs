@@ -33,7 +33,7 @@ impl Echo {
                     let kind = error.kind();
                     tracing::debug!(
                         %kind,
-                        "ICMP is not available: canaries are probed over UDP and TCP only"
+                        "ICMP is not available: canaries are checked over UDP and TCP only"
                     );
                 }
                 None

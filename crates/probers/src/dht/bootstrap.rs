@@ -14,7 +14,7 @@ use seedwatch_torrent::Family;
 use seedwatch_torrent::Host;
 
 /// The largest number of names.
-pub const MAX_NAMES: usize = 16;
+pub(super) const MAX_NAMES: usize = 16;
 /// The largest number of addresses used per name and family.
 pub const MAX_ADDRESSES: usize = 16;
 /// The time between the first two attempts. Each later wait is twice as long.

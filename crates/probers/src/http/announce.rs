@@ -209,7 +209,7 @@ impl Drop for StopAnnounce {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let Ok(place) = self
+        let Ok(permit) = self
             .http_client
             .shared
             .background_stops
@@ -231,7 +231,7 @@ impl Drop for StopAnnounce {
             };
             let left = matches!(timeout(STOP_TIMEOUT, leaving).await, Ok(Ok(_)));
             tracing::debug!(tracker = %swarm.url, left, "announced stopped in the background");
-            drop(place);
+            drop(permit);
         });
     }
 }

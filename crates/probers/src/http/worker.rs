@@ -163,9 +163,9 @@ fn lock(queue: &Queue) -> std::sync::MutexGuard<'_, Waiting> {
 
 /// Hands over observations as soon as the channel has room. Drops them without a receiver.
 async fn deliver(out: &mpsc::Sender<Vec<Observation>>, pending: &mut Vec<Observation>) {
-    let place = out.reserve().await;
+    let permit = out.reserve().await;
     let batch = std::mem::take(pending);
-    if let Ok(place) = place {
-        place.send(batch);
+    if let Ok(permit) = permit {
+        permit.send(batch);
     }
 }

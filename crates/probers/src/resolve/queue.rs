@@ -26,7 +26,7 @@ const LATER: [usize; TRIES.len() - 1] = [24, 16];
 /// Permits for all tries of names that more than one tracker depends on.
 const URGENT: usize = 8;
 /// The largest number of concurrent lookups. Each sends up to three queries with a socket each.
-pub(super) const PLACES: usize = FIRST + AGAIN + LATER[0] + LATER[1] + URGENT;
+pub(super) const PERMITS: usize = FIRST + AGAIN + LATER[0] + LATER[1] + URGENT;
 
 /// The priority of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +50,12 @@ pub(super) struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        let places = |count| Arc::new(Semaphore::new(count));
+        let permits = |count| Arc::new(Semaphore::new(count));
         Self {
-            first: places(FIRST),
-            again: places(AGAIN),
-            later: LATER.map(places),
-            urgent: places(URGENT),
+            first: permits(FIRST),
+            again: permits(AGAIN),
+            later: LATER.map(permits),
+            urgent: permits(URGENT),
         }
     }
 }
@@ -63,12 +63,12 @@ impl Default for Queue {
 impl Queue {
     /// Waits for the permit of a try, counted from 0. `None` if the resolver is gone.
     pub(super) async fn enter(&self, rank: Rank, number: usize) -> Option<OwnedSemaphorePermit> {
-        let places = match (rank, number.checked_sub(1)) {
+        let permits = match (rank, number.checked_sub(1)) {
             (Rank::Urgent, _) => &self.urgent,
             (Rank::Fresh, None) => &self.first,
             (Rank::Failed, None) => &self.again,
             (_, Some(later)) => self.later.get(later)?,
         };
-        places.clone().acquire_owned().await.ok()
+        permits.clone().acquire_owned().await.ok()
     }
 }

@@ -136,7 +136,7 @@ impl ParsedLists {
         let context = ListContext {
             socket: asked.family,
             has_other: found.iter().any(|(key, _)| *key == Key::Peers6),
-            members: counts
+            claimed: counts
                 .seeders
                 .zip(counts.leechers)
                 .map(|(s, l)| s.saturating_add(l)),
@@ -418,9 +418,9 @@ fn each<'a>(dict: Dict<'a>, mut visit: impl FnMut(&'a [u8], Value<'a>)) -> Optio
     None
 }
 
-fn fill<T>(place: &mut Option<T>, value: Option<T>) {
-    if place.is_none() {
-        *place = value;
+fn fill<T>(field: &mut Option<T>, value: Option<T>) {
+    if field.is_none() {
+        *field = value;
     }
 }
 
@@ -434,9 +434,9 @@ pub(super) fn integer(value: Value<'_>) -> Option<i64> {
 }
 
 /// Stores a count. Returns whether a swarm can have it.
-fn fill_count(place: &mut Option<u32>, value: Value<'_>) -> bool {
+fn fill_count(field: &mut Option<u32>, value: Value<'_>) -> bool {
     let count = count(value);
-    fill(place, count);
+    fill(field, count);
     count.is_some()
 }
 

@@ -18,7 +18,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The `event` of an announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Event {
+enum AnnounceEvent {
     /// Joins the swarm.
     Started,
     /// Leaves the swarm.
@@ -39,9 +39,9 @@ impl AnnounceQueries {
     pub fn new(identity: &Identity, family: Family, numwant: u16) -> Self {
         let write = |event, numwant| shared(identity, family, event, numwant);
         Self {
-            stopped_query: write(Event::Stopped, numwant),
-            started: write(Event::Started, numwant),
-            stopped: write(Event::Stopped, 0),
+            stopped_query: write(AnnounceEvent::Stopped, numwant),
+            started: write(AnnounceEvent::Started, numwant),
+            stopped: write(AnnounceEvent::Stopped, 0),
         }
     }
 
@@ -65,11 +65,11 @@ impl AnnounceQueries {
 }
 
 /// Returns the parameters of an announce that do not depend on the swarm, with a leading `&`.
-fn shared(identity: &Identity, family: Family, event: Event, numwant: u16) -> String {
+fn shared(identity: &Identity, family: Family, event: AnnounceEvent, numwant: u16) -> String {
     let peer_id = percent_encode(&identity.peer_id, RESERVED);
     let event = match event {
-        Event::Started => "started",
-        Event::Stopped => "stopped",
+        AnnounceEvent::Started => "started",
+        AnnounceEvent::Stopped => "stopped",
     };
     let (port, key) = (identity.port(family), identity.key);
     // No `ip`, `ipv4` or `ipv6`: BEP 7 discourages them, and the tracker sees our address.

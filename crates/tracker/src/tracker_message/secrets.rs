@@ -94,11 +94,11 @@ impl Secrets {
         for text in [secret, &lower, &secret.to_ascii_uppercase(), &bytes] {
             forms.push(folded(HEXLOWER.encode(text).as_bytes()));
             forms.push(folded(BASE32_NOPAD.encode(text).as_bytes()));
-            // Within a longer text it begins at any of three places in a group.
-            for place in 0..3 {
-                let shifted = [&[0; 2][..place], text].concat();
+            // Within a longer text it begins at any of three offsets in a group.
+            for offset in 0..3 {
+                let shifted = [&[0; 2][..offset], text].concat();
                 let encoded = BASE64_NOPAD.encode(&shifted);
-                let own = encoded.get([0, 2, 3][place]..).unwrap_or_default();
+                let own = encoded.get([0, 2, 3][offset]..).unwrap_or_default();
                 // The last character is shared with what follows, unless nothing does.
                 let shared = usize::from(!shifted.len().is_multiple_of(3));
                 forms.push(folded(own.as_bytes()));
@@ -186,7 +186,7 @@ enum Tags {
 #[derive(Default)]
 struct Folded {
     letters: Vec<u8>,
-    places: Vec<Range<usize>>,
+    ranges: Vec<Range<usize>>,
 }
 
 impl Folded {
@@ -207,7 +207,7 @@ impl Folded {
             let shows = |letter: &u8| letter.is_ascii_alphanumeric() || *letter >= 0x80;
             if let Some(letter) = letter.filter(shows) {
                 folded.letters.push(letter.to_ascii_lowercase());
-                folded.places.push(at..at + length);
+                folded.ranges.push(at..at + length);
             }
             at += length;
         }
@@ -215,12 +215,12 @@ impl Folded {
     }
 
     fn is_in_a_row(&self, at: usize, length: usize) -> bool {
-        let places = &self.places[at..at + length];
-        places.windows(2).all(|two| two[0].end == two[1].start)
+        let ranges = &self.ranges[at..at + length];
+        ranges.windows(2).all(|two| two[0].end == two[1].start)
     }
 
     fn range(&self, at: usize, length: usize) -> Range<usize> {
-        self.places[at].start..self.places[at + length - 1].end
+        self.ranges[at].start..self.ranges[at + length - 1].end
     }
 }
 

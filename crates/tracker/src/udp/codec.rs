@@ -33,7 +33,7 @@ const ACTION_ERROR: u32 = 3;
 
 /// The event of an announce. `none` and `completed` are never sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum AnnounceEvent {
     /// Joins the swarm.
     Started = 2,
     /// Leaves the swarm.
@@ -50,7 +50,7 @@ pub(super) struct Announce<'a> {
     /// The swarm.
     pub(super) info_hash: &'a InfoHash,
     /// The event.
-    pub(super) event: Event,
+    pub(super) event: AnnounceEvent,
     /// The number of peers requested.
     pub(super) numwant: u16,
     /// The family of the socket. Each family claims its own port.

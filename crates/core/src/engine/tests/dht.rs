@@ -205,11 +205,11 @@ fn a_silent_dht_is_one_cause_and_is_reported_once_per_outage() {
     };
     let seen = |sim: &mut Sim| {
         let causes = sim.snapshot().causes;
-        let mut changes = sim.engine.take_events();
-        changes.retain(|event| matches!(event, Event::Dht { .. }));
+        let mut changes = sim.engine.take_notices();
+        changes.retain(|notice| matches!(notice, Notice::Dht { .. }));
         (causes, changes)
     };
-    let change = |is_up| Event::Dht {
+    let change = |is_up| Notice::Dht {
         family: Family::Ipv4,
         is_up,
     };

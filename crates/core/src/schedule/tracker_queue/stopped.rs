@@ -9,7 +9,7 @@
 //! An empty answer to `stopped` alone never makes a swarm empty that had peers: an answer to
 //! `started` has to confirm it. So a tracker that changes its behavior makes no swarm look empty.
 //!
-//! The behavior is checked again once per week, and when a scrape or another source names members
+//! The behavior is checked again once per week, and when a scrape or another source names peers
 //! of a swarm that `stopped` showed as empty. After a refusal, the swarm is asked with `started` at
 //! once: a refused `stopped` proves nothing, and a refused `started` registers nothing.
 
@@ -90,7 +90,7 @@ impl Stopped {
         self.check_at = now.after(RECHECK_KNOWN_AFTER);
     }
 
-    /// Notes that another source names members of a swarm that `stopped` showed as empty. Returns
+    /// Notes that another source names peers of a swarm that `stopped` showed as empty. Returns
     /// whether the behavior is to be checked.
     pub(super) fn report_contradiction(&mut self, now: Mono) -> bool {
         let is_checked =

@@ -19,7 +19,8 @@ pub(super) fn ips(net: [u8; 3], hosts: std::ops::Range<u8>) -> Vec<u32> {
     hosts.map(|d| u32::from_be_bytes([a, b, c, d])).collect()
 }
 
-pub(super) fn member(n: u8, collection: Option<&str>) -> seedwatch_torrent::Torrent {
+/// Returns a torrent in this collection, if any.
+pub(super) fn torrent_in(n: u8, collection: Option<&str>) -> seedwatch_torrent::Torrent {
     let details = Details {
         collection: collection.map(Arc::from),
         ..Details::default()
@@ -88,7 +89,7 @@ fn country(row: &CollectionRow, code: &str) -> Option<(Option<u32>, [Option<u32>
 
 #[test]
 fn windows_slide_and_are_unknown_without_a_list() {
-    let mut world = World::new(&[member(1, None)]);
+    let mut world = World::new(&[torrent_in(1, None)]);
     assert_eq!(unique(&mut world, 0), [None; 3]);
     list(&mut world, 0, &[]);
     assert_eq!(unique(&mut world, 0), [Some(0); 3]);
@@ -112,7 +113,7 @@ fn windows_slide_and_are_unknown_without_a_list() {
 
 #[test]
 fn a_list_that_stays_the_same_counts_in_each_hour() {
-    let mut world = World::new(&[member(1, None)]);
+    let mut world = World::new(&[torrent_in(1, None)]);
     for _ in 0..3 * 24 {
         list(&mut world, 0, &ips(DE, 0..5));
         world.advance(HOUR);
@@ -122,7 +123,7 @@ fn a_list_that_stays_the_same_counts_in_each_hour() {
 
 #[test]
 fn a_country_stays_at_zero_for_eight_days() {
-    let mut world = World::new(&[member(1, None)]);
+    let mut world = World::new(&[torrent_in(1, None)]);
     list(&mut world, 0, &[ips(DE, 0..3), ips(US, 1..3)].concat());
     let both = |de, us| vec![("DE".to_owned(), de), ("US".to_owned(), us)];
     assert_eq!(countries(&mut world, 0), both(3, 2));
@@ -139,7 +140,7 @@ fn a_country_stays_at_zero_for_eight_days() {
 #[test]
 fn countries_age_while_the_daemon_is_off() {
     for (downtime, us) in [(5 * DAY, Some(Some(0))), (10 * DAY, None)] {
-        let mut world = World::new(&[member(1, Some("work"))]);
+        let mut world = World::new(&[torrent_in(1, Some("work"))]);
         list(&mut world, 0, &[ips(DE, 0..3), ips(US, 1..3)].concat());
         live(&mut world, 2 * HOUR);
         list(&mut world, 0, &ips(DE, 0..3));
@@ -159,7 +160,7 @@ fn countries_age_while_the_daemon_is_off() {
 
 #[test]
 fn a_collection_is_the_union_of_its_torrents() {
-    let torrents = [1, 2, 3].map(|n| member(n, (n < 3).then_some("work")));
+    let torrents = [1, 2, 3].map(|n| torrent_in(n, (n < 3).then_some("work")));
     let mut world = World::new(&torrents);
     assert_eq!(collection(&mut world).peers, [Count::UNKNOWN; 2]);
     list(&mut world, 0, &ips(DE, 0..10));
@@ -186,23 +187,23 @@ fn a_collection_is_the_union_of_its_torrents() {
 
 #[test]
 fn a_torrent_brings_its_history_into_its_collection() {
-    let mut world = World::new(&[member(1, None), member(2, None)]);
+    let mut world = World::new(&[torrent_in(1, None), torrent_in(2, None)]);
     list(&mut world, 0, &ips(DE, 0..10));
     list(&mut world, 1, &ips(DE, 5..12));
-    world.configure(&[member(1, Some("work")), member(2, Some("work"))]);
+    world.configure(&[torrent_in(1, Some("work")), torrent_in(2, Some("work"))]);
     let row = collection(&mut world);
     assert_eq!(row.unique.map(Count::get), [Some(12); 3]);
 }
 
 #[test]
 fn a_torrent_that_returns_within_a_month_keeps_its_history() {
-    let mut world = World::new(&[member(1, None), member(2, None)]);
+    let mut world = World::new(&[torrent_in(1, None), torrent_in(2, None)]);
     list(&mut world, 0, &ips(DE, 0..10));
     let listed = world.now.unix;
-    world.configure(&[member(2, None)]);
+    world.configure(&[torrent_in(2, None)]);
     live(&mut world, 20 * DAY);
     world.swarms.blocks(&world.roster, world.now);
-    world.configure(&[member(1, None), member(2, None)]);
+    world.configure(&[torrent_in(1, None), torrent_in(2, None)]);
     assert_eq!(unique(&mut world, 0), [None, None, Some(10)]);
     let blocks = world.swarms.blocks(&world.roster, world.now);
     assert_eq!(
@@ -210,7 +211,7 @@ fn a_torrent_that_returns_within_a_month_keeps_its_history() {
         Some(listed)
     );
 
-    world.configure(&[member(2, None)]);
+    world.configure(&[torrent_in(2, None)]);
     for _ in 0..32 {
         live(&mut world, DAY);
         world.swarms.blocks(&world.roster, world.now);
@@ -236,7 +237,7 @@ fn a_hybrid_keeps_the_history_of_its_halves() {
 fn a_collection_keeps_the_history_of_both_halves_of_a_hybrid() {
     let (v1, v2) = (InfoHash([1; 20]), InfoHashV2([9; 32]));
     let other = torrent("other", Hashes::V2(Box::new(v2)), &[URL]);
-    let mut world = World::new(&[member(1, Some("work")), other]);
+    let mut world = World::new(&[torrent_in(1, Some("work")), other]);
     // Torrents are sorted by name.
     let [first, second] = [0, 1].map(|index| world.roster.torrents()[index].collection().is_some());
     assert!(first != second);
@@ -244,7 +245,7 @@ fn a_collection_keeps_the_history_of_both_halves_of_a_hybrid() {
     list(&mut world, usize::from(first), &ips(DE, 10..30));
     let whole = seedwatch_torrent::Torrent {
         hashes: Hashes::of(Some(v1), Some(v2)).unwrap(),
-        ..member(1, Some("work"))
+        ..torrent_in(1, Some("work"))
     };
     world.configure(&[whole]);
     assert_eq!(unique(&mut world, 0), [Some(30); 3]);
@@ -285,7 +286,7 @@ pub(super) fn restart(world: &mut World, shards: u32) -> World {
 
 #[test]
 fn a_restart_changes_nothing() {
-    let torrents = [1, 2, 3].map(|n| member(n, (n < 3).then_some("work")));
+    let torrents = [1, 2, 3].map(|n| torrent_in(n, (n < 3).then_some("work")));
     let mut world = World::new(&torrents);
     list(&mut world, 0, &[ips(DE, 0..10), ips(US, 0..2)].concat());
     list(&mut world, 1, &ips(DE, 5..12));
@@ -352,7 +353,7 @@ pub(super) fn saved(world: &mut World) -> [Vec<u8>; 2] {
 
 #[test]
 fn state_of_another_key_and_truncated_state_are_refused() {
-    let mut world = World::new(&[member(1, None)]);
+    let mut world = World::new(&[torrent_in(1, None)]);
     list(&mut world, 0, &ips(DE, 0..10));
     let [shared, torrents] = saved(&mut world);
     let mut other = Swarms::new(config(), [4242; 2], Key::new([8; 16]));
@@ -380,7 +381,7 @@ fn state_of_another_key_and_truncated_state_are_refused() {
 
 #[test]
 fn saved_state_holds_no_address() {
-    let mut world = World::new(&[member(1, Some("work"))]);
+    let mut world = World::new(&[torrent_in(1, Some("work"))]);
     let peers = ips(DE, 0..200);
     list(&mut world, 0, &peers);
     let [shared, torrents] = saved(&mut world);

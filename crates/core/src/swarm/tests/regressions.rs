@@ -2,7 +2,7 @@
 //! collections, a split hybrid, and a daemon killed between two files.
 
 use super::asn_counts::{reconfigure, with_systems};
-use super::history::{DAY, HOUR, URL, live, member, restored, saved, unique};
+use super::history::{DAY, HOUR, URL, live, restored, saved, torrent_in, unique};
 use super::*;
 
 fn five() -> [&'static str; 5] {
@@ -23,7 +23,7 @@ fn collection(world: &mut World) -> Arc<CollectionRow> {
 
 #[test]
 fn values_become_unknown_without_a_zero_in_an_outage() {
-    let mut world = World::new(&[member(1, Some("work"))]);
+    let mut world = World::new(&[torrent_in(1, Some("work"))]);
     list(&mut world, 0, &five());
     assert_eq!(unique(&mut world, 0)[0], Some(5));
     let mut shown = Vec::new();
@@ -42,7 +42,7 @@ fn values_become_unknown_without_a_zero_in_an_outage() {
 /// A scrape brings counts, but no list of peers.
 #[test]
 fn windows_are_unknown_after_a_scrape() {
-    let mut world = World::new(&[member(1, None)]);
+    let mut world = World::new(&[torrent_in(1, None)]);
     let id = world.announce(0, 0);
     let counts = Counts {
         seeders: Some(50),
@@ -64,7 +64,7 @@ fn windows_are_unknown_after_a_scrape() {
 
 #[test]
 fn windows_are_unknown_after_a_withheld_list() {
-    let mut world = World::new(&[member(1, None)]);
+    let mut world = World::new(&[torrent_in(1, None)]);
     let id = world.announce(0, 0);
     let counts = Counts {
         seeders: Some(50),
@@ -84,9 +84,9 @@ fn windows_are_unknown_after_a_withheld_list() {
     assert_eq!(unique(&mut world, 0), [None; 3]);
 }
 
-/// The same tracker lists no peers and then claims members: the peers are unknown.
+/// The same tracker lists no peers and then claims peers: the peers are unknown.
 #[test]
-fn later_claims_of_members_contradict_an_empty_list() {
+fn later_claims_of_peers_contradict_an_empty_list() {
     for (seeders, leechers, expected) in [
         (0, 0, Some(0)),
         // The leecher may be us: a tracker counts us for a while.
@@ -99,7 +99,7 @@ fn later_claims_of_members_contradict_an_empty_list() {
             leechers: Some(leechers),
             completed: None,
         };
-        let mut world = World::new(&[member(1, None)]).without_dht();
+        let mut world = World::new(&[torrent_in(1, None)]).without_dht();
         let id = world.announce(0, 0);
         world.list(id, &[]);
         let scrape = Report::Scrape {
@@ -109,7 +109,7 @@ fn later_claims_of_members_contradict_an_empty_list() {
         world.report(Family::Ipv4, Health::Up, scrape);
         assert_eq!(world.row(0).peers[0], expected, "scrape of {counts:?}");
 
-        let mut world = World::new(&[member(1, None)]).without_dht();
+        let mut world = World::new(&[torrent_in(1, None)]).without_dht();
         let id = world.announce(0, 0);
         world.list(id, &[]);
         let peer_list_withheld = AnnounceResponse {
@@ -147,7 +147,7 @@ fn a_list_of_rejected_entries_is_empty_only_if_the_counts_are_zero() {
         ("192.168.1.1:6881", zero, Some(0)),
         ("1.1.1.1:6881", three, Some(1)),
     ] {
-        let mut world = World::new(&[member(1, None)]).without_dht();
+        let mut world = World::new(&[torrent_in(1, None)]).without_dht();
         let id = world.announce(0, 0);
         let peer: std::net::SocketAddr = peer.parse().unwrap();
         let mut peers = Peers::default();
@@ -165,9 +165,9 @@ fn a_list_of_rejected_entries_is_empty_only_if_the_counts_are_zero() {
 /// The country has current peers, and the collection has no history of it yet.
 #[test]
 fn the_countries_of_a_new_collection_have_no_zero() {
-    let mut world = World::new(&[member(1, None)]);
+    let mut world = World::new(&[torrent_in(1, None)]);
     list(&mut world, 0, &five());
-    world.configure(&[member(1, Some("work"))]);
+    world.configure(&[torrent_in(1, Some("work"))]);
     world.advance(60);
     list(&mut world, 0, &five());
     let row = collection(&mut world);
@@ -183,14 +183,14 @@ fn the_countries_of_a_new_collection_have_no_zero() {
 /// The clock is 40 days ahead for a minute.
 #[test]
 fn a_clock_that_was_ahead_loses_no_peer() {
-    let mut world = World::new(&[member(1, Some("work"))]);
+    let mut world = World::new(&[torrent_in(1, Some("work"))]);
     let no_countries = SwarmConfig {
         countries: false,
         ..config()
     };
     let changes = world
         .roster
-        .update(&vec![member(1, Some("work"))].into(), |_| false);
+        .update(&vec![torrent_in(1, Some("work"))].into(), |_| false);
     world
         .swarms
         .update(no_countries, &world.roster, &changes, world.now);
@@ -208,7 +208,7 @@ fn a_clock_that_was_ahead_loses_no_peer() {
 /// The clock is ahead at the start and is corrected a minute later.
 #[test]
 fn a_start_with_a_clock_ahead_keeps_collections() {
-    let torrents = [member(1, Some("work"))];
+    let torrents = [torrent_in(1, Some("work"))];
     let mut world = World::new(&torrents);
     list(&mut world, 0, &five());
     let [shared, torrents_shard] = saved(&mut world);
@@ -227,7 +227,7 @@ fn a_start_with_a_clock_ahead_keeps_collections() {
 /// A clock that was ahead leaves times in the future.
 #[test]
 fn a_time_in_the_future_makes_no_zero() {
-    let mut world = World::new(&[member(1, None)]);
+    let mut world = World::new(&[torrent_in(1, None)]);
     world.now.unix.0 += 40 * DAY;
     list(&mut world, 0, &five());
     world.advance(60);
@@ -241,7 +241,7 @@ fn a_time_in_the_future_makes_no_zero() {
 
 #[test]
 fn a_clock_in_1970_does_not_replace_the_time_of_the_last_peer() {
-    let torrents = [member(1, None)];
+    let torrents = [torrent_in(1, None)];
     let mut world = World::new(&torrents);
     list(&mut world, 0, &five());
     let real = world.now.unix;
@@ -260,8 +260,8 @@ fn peers_are_not_counted_twice_by_autonomous_system() {
         countries: false,
         ..with_systems(&[("8.8.8.0/24", 15169)])
     };
-    let mut world = World::new(&[member(1, None)]);
-    reconfigure(&mut world, config, &[member(1, None)]);
+    let mut world = World::new(&[torrent_in(1, None)]);
+    reconfigure(&mut world, config, &[torrent_in(1, None)]);
     list(&mut world, 0, &five());
     world.swarms.blocks(&world.roster, world.now);
     assert_eq!(world.swarms.totals().systems[0].1, 5);
@@ -293,7 +293,7 @@ fn a_split_hybrid_keeps_the_history_of_its_first_half() {
 /// The daemon is killed after it saved its torrents and before it saved what they share.
 #[test]
 fn peers_seen_between_two_files_are_in_all_counts() {
-    let torrents = [member(1, Some("work"))];
+    let torrents = [torrent_in(1, Some("work"))];
     let mut world = World::new(&torrents);
     list(&mut world, 0, &five()[..1]);
     let [shared, _] = saved(&mut world);
@@ -325,7 +325,7 @@ fn peers_seen_between_two_files_are_in_all_counts() {
 #[test]
 fn times_in_the_future_are_clamped_within_a_day() {
     const MONTH: u64 = 30 * 24 * HOUR;
-    let mut world = World::new(&[member(1, None)]);
+    let mut world = World::new(&[torrent_in(1, None)]);
     let right = world.now.unix;
     world.now.unix.0 += MONTH;
     list(&mut world, 0, &five());
@@ -344,7 +344,7 @@ fn times_in_the_future_are_clamped_within_a_day() {
 /// Only a crafted file has such a calendar.
 #[test]
 fn a_saved_calendar_at_the_end_of_time_is_survived() {
-    let world = World::new(&[member(1, None)]);
+    let world = World::new(&[torrent_in(1, None)]);
     let mut shared = Key::new([7; 16]).fingerprint().to_vec();
     let latest = (1u64 << 31) * HOUR;
     for n in [2 * latest, latest, 0, 0, 0, 0, 0, 0, 0] {
@@ -357,7 +357,7 @@ fn a_saved_calendar_at_the_end_of_time_is_survived() {
     };
     // The file may be refused or not, but it must not end the daemon.
     let _ = again.swarms.decode_shared(&shared, ShardFormat::LATEST);
-    again.configure(&[member(1, None)]);
+    again.configure(&[torrent_in(1, None)]);
     list(&mut again, 0, &five());
     again.swarms.blocks(&again.roster, again.now);
     live(&mut again, 2 * HOUR);

@@ -1,17 +1,17 @@
 //! The bytes of saved shards.
 
-use super::history::{DAY, HOUR, ips, list, live, member, restored, saved};
+use super::history::{DAY, HOUR, ips, list, live, restored, saved, torrent_in};
 use super::*;
 use crate::verdict::State;
 
 /// A configured and a removed torrent, and the collection of both.
 fn world() -> World {
-    let mut world = World::new(&[member(1, Some("work")), member(2, Some("work"))]);
+    let mut world = World::new(&[torrent_in(1, Some("work")), torrent_in(2, Some("work"))]);
     list(&mut world, 0, &ips([79, 192, 0], 0..2));
     list(&mut world, 1, &ips([8, 8, 8], 0..1));
     world.swarms.blocks(&world.roster, world.now);
     live(&mut world, 2 * HOUR);
-    world.configure(&[member(1, Some("work"))]);
+    world.configure(&[torrent_in(1, Some("work"))]);
     list(&mut world, 0, &ips([133, 11, 0], 0..1));
     world.swarms.blocks(&world.roster, world.now);
     // The daemon was off.
@@ -62,9 +62,9 @@ fn a_shard_of_version_3_is_read() {
     assert_eq!(again.swarms.saved_torrents(), 2);
     let mut latest = restored(&shared, &torrents, world.now);
     assert_eq!(latest.swarms.saved_torrents(), 2);
-    latest.configure(&[member(1, Some("work"))]);
+    latest.configure(&[torrent_in(1, Some("work"))]);
     again.now = world.now;
-    again.configure(&[member(1, Some("work"))]);
+    again.configure(&[torrent_in(1, Some("work"))]);
     let states = [&mut latest, &mut again].map(|world| {
         let blocks = world.swarms.blocks(&world.roster, world.now);
         blocks[0].get(0).unwrap().0.verdict.state

@@ -7,7 +7,7 @@ const IDENTITY: Identity = Identity {
     ports: [0xabcd, 0xabce],
 };
 
-fn announce(url: &str, event: Event) -> Vec<u8> {
+fn announce(url: &str, event: AnnounceEvent) -> Vec<u8> {
     let mut out = Vec::new();
     write_announce(
         &mut out,
@@ -37,7 +37,7 @@ fn requests_follow_bep_15() {
     assert_eq!(transaction_of_request(&connect), Some(0x0102_0304));
     assert_eq!(transaction_of_request(&connect[..15]), None);
 
-    let packet = announce("udp://t.example:1", Event::Stopped);
+    let packet = announce("udp://t.example:1", AnnounceEvent::Stopped);
     assert_eq!(packet.len(), 98);
     assert_eq!(
         packet[..8],
@@ -56,7 +56,7 @@ fn requests_follow_bep_15() {
     assert_eq!(packet[92..96], [0, 0, 0, 200], "numwant");
     assert_eq!(packet[96..98], [0xab, 0xcd], "port");
     assert_eq!(
-        announce("udp://t.example:1", Event::Started)[80..84],
+        announce("udp://t.example:1", AnnounceEvent::Started)[80..84],
         [0, 0, 0, 2]
     );
 
@@ -73,12 +73,15 @@ fn requests_follow_bep_15() {
 
 #[test]
 fn path_and_query_travel_as_url_data() {
-    assert_eq!(announce("udp://t.example:1/", Event::Stopped).len(), 98);
-    let packet = announce("udp://t.example:1/announce?k=%20v", Event::Stopped);
+    assert_eq!(
+        announce("udp://t.example:1/", AnnounceEvent::Stopped).len(),
+        98
+    );
+    let packet = announce("udp://t.example:1/announce?k=%20v", AnnounceEvent::Stopped);
     assert_eq!(&packet[98..], b"\x02\x10/announce?k=%20v".as_slice());
 
     let long = format!("/{}", "a".repeat(599));
-    let packet = announce(&format!("udp://t.example:1{long}"), Event::Stopped);
+    let packet = announce(&format!("udp://t.example:1{long}"), AnnounceEvent::Stopped);
     let mut rest = &packet[98..];
     let mut lengths = Vec::new();
     let mut joined: Vec<u8> = Vec::new();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::super::Settings;
-use super::super::codec::{self, Announce, AnnounceBody, Event, ResponseBody};
+use super::super::codec::{self, Announce, AnnounceBody, AnnounceEvent, ResponseBody};
 use super::RemoteKey;
 use super::send_window::{SendWindow, Ticket};
 use crate::announce_session::{
@@ -190,9 +190,11 @@ impl Probe {
         transaction: u32,
     ) {
         let (event, numwant) = match self.current_request() {
-            Some(AnnounceRequest::Started) => (Event::Started, settings.numwant),
-            Some(AnnounceRequest::Stopped) => (Event::Stopped, 0),
-            Some(AnnounceRequest::StoppedQuery) | None => (Event::Stopped, settings.numwant),
+            Some(AnnounceRequest::Started) => (AnnounceEvent::Started, settings.numwant),
+            Some(AnnounceRequest::Stopped) => (AnnounceEvent::Stopped, 0),
+            Some(AnnounceRequest::StoppedQuery) | None => {
+                (AnnounceEvent::Stopped, settings.numwant)
+            }
         };
         self.has_sent = true;
         if let Conversation::Announce(session) = &mut self.conversation {

@@ -4,18 +4,18 @@ use tracing::{info, warn};
 
 use seedwatch_core::Health;
 use seedwatch_core::connectivity::Transition;
-use seedwatch_core::engine::Event;
+use seedwatch_core::engine::Notice;
 use seedwatch_core::verdict::{State, StateChange};
 use seedwatch_torrent::{Family, TrackerUrl};
 
-/// Logs an event of the engine.
-pub(super) fn log(event: &Event) {
-    match event {
-        Event::Connectivity { family, transition } => log_connectivity(*family, *transition),
-        Event::Dht { family, is_up } => log_dht(*family, *is_up),
-        Event::State { torrent, change } => log_state(torrent, change),
-        Event::MoreStates(more) => warn!(more, "the states of further torrents changed"),
-        Event::Tracker {
+/// Logs a notice of the engine.
+pub(super) fn log(notice: &Notice) {
+    match notice {
+        Notice::Connectivity { family, transition } => log_connectivity(*family, *transition),
+        Notice::Dht { family, is_up } => log_dht(*family, *is_up),
+        Notice::State { torrent, change } => log_state(torrent, change),
+        Notice::MoreStates(more) => warn!(more, "further torrent states changed"),
+        Notice::Tracker {
             tracker,
             family,
             health,
@@ -52,9 +52,9 @@ fn log_state(torrent: &str, change: &StateChange) {
     let reason = change.reason.as_label();
     match change.to {
         State::Dead | State::AtRisk | State::Unobserved => {
-            warn!(torrent, from, to, reason, "the state of a torrent changed");
+            warn!(torrent, from, to, reason, "torrent state changed");
         }
-        _ => info!(torrent, from, to, reason, "the state of a torrent changed"),
+        _ => info!(torrent, from, to, reason, "torrent state changed"),
     }
 }
 

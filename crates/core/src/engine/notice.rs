@@ -1,4 +1,4 @@
-//! Changes that operators should see in the log.
+//! Notices: changes that operators should see in the log.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use seedwatch_torrent::{Family, TrackerUrl};
 
 /// A change that operators should see in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum Notice {
     /// Our own network changed over one family.
     Connectivity {
         /// The family.
