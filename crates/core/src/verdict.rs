@@ -22,7 +22,7 @@
 //! | `change` | a change of state |
 //! | `evidence` | what the sources say at one time |
 //! | `judge` | evidence + memory → verdict |
-//! | `memory` | what is remembered of one torrent, in 28 bytes |
+//! | `memory` | what is remembered of one torrent, in 24 bytes |
 //! | `reason`, `explain` | why a torrent is in its state, and what to do about it |
 
 mod change;

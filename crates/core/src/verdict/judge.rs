@@ -41,21 +41,21 @@ impl VerdictMemory {
     pub(crate) fn judge(&mut self, evidence: &Evidence, at: &Circumstances) -> Option<Mono> {
         let (state, reason, review) = self.decide(evidence, at);
         let (state, conditions) = self.qualify(state, evidence, at);
-        let is_new = state != self.verdict.state || self.verdict.since.get().is_none();
+        let is_new = state != self.state || self.since.get().is_none();
         if is_new {
             // A clock that is not set leaves the time unknown until it is.
-            self.verdict.since = UnixOption32::plausible(at.now.unix);
+            self.since = UnixOption32::plausible(at.now.unix);
         }
-        self.verdict.since.clamp_to(at.now.unix);
-        self.verdict.state = state;
-        self.verdict.reason = reason;
-        self.verdict.conditions = conditions;
+        self.since.clamp_to(at.now.unix);
+        self.state = state;
+        self.reason = reason;
+        self.conditions = conditions;
         review
     }
 
     /// Returns the state without regard to risks, its reason, and when to judge again.
     fn decide(&mut self, evidence: &Evidence, at: &Circumstances) -> (State, Reason, Option<Mono>) {
-        let before = match self.verdict.state {
+        let before = match self.state {
             State::AtRisk => State::Alive,
             State::Private => State::Pending,
             state => state,
@@ -83,9 +83,7 @@ impl VerdictMemory {
         if at.network.is_out {
             return (before, Reason::Outage, None);
         }
-        if self.asked_since == Second::NEVER {
-            self.asked_since = Second::at(at.now.mono);
-        }
+        self.asked.start(at.hour);
         let is_answered = !(evidence.empty.is_empty() && evidence.silent.is_empty());
         if !evidence.unasked.is_empty() && !(is_answered && self.is_tired_of_waiting(at)) {
             // Waiting does not add to the time in which the swarm was known to be empty.
@@ -127,8 +125,8 @@ impl VerdictMemory {
     /// swarm is empty will hardly ever say so.
     fn is_tired_of_waiting(&self, at: &Circumstances) -> bool {
         let limit = Duration::from_secs(u64::from(HIDDEN_HOURS) * 3600).max(2 * at.patience);
-        let asked = self.asked_since.age(at.now.mono).unwrap_or(0);
-        Duration::from_secs(asked.into()) >= limit
+        let asked = Duration::from_secs(u64::from(self.asked.passed(at.hour)) * 3600);
+        asked >= limit
     }
 
     /// Returns whether the last peer was named so long ago that sources which work would have
@@ -257,7 +255,7 @@ impl VerdictMemory {
         let (few, no_seeder) = (is_risk(self.few_since), is_risk(self.no_seeder_since));
         // During an outage, and until it is detected, the condition stays as it was.
         let known = evidence.has_no_tracker.filter(|_| !at.network.is_out);
-        let had_no_tracker = self.verdict.conditions.has(Condition::NoTracker);
+        let had_no_tracker = self.conditions.has(Condition::NoTracker);
         let no_tracker = known.unwrap_or(had_no_tracker);
         let conditions = Conditions::default()
             .with(Condition::NoTracker, no_tracker && state != State::Private)

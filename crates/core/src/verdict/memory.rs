@@ -1,15 +1,22 @@
 //! What is remembered of one torrent between two judgements.
 
 use super::evidence::SourceSet;
-use super::state::{State, Verdict};
+use super::reason::Reason;
+use super::state::{Conditions, State, Verdict};
 use crate::snapshot::UnixOption32;
 use seedwatch_clock::Mono;
 use serde::{Deserialize, Serialize};
 
-/// What is remembered of one torrent, in 28 bytes.
+/// What is remembered of one torrent, in 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct VerdictMemory {
-    pub(super) verdict: Verdict,
+    /// Since when the torrent is in its state.
+    pub(super) since: UnixOption32,
+    pub(super) state: State,
+    pub(super) reason: Reason,
+    pub(super) conditions: Conditions,
+    /// Since when sources are asked, in this process.
+    pub(super) asked: AskedHour,
     /// The sources and the families of the last named peers.
     pub(super) last_naming: SourceSet,
     /// When a peer was last named.
@@ -22,23 +29,26 @@ pub(crate) struct VerdictMemory {
     pub(super) empty_since: Second,
     /// When the sources last sufficed for a judgement, or since when they are asked.
     pub(super) known_at: Second,
-    /// Since when sources are asked, in this process.
-    pub(super) asked_since: Second,
 }
 
-const _: () = assert!(size_of::<VerdictMemory>() <= 28);
+const _: () = assert!(size_of::<VerdictMemory>() <= 24);
 
 impl VerdictMemory {
     /// Returns the latest verdict.
     pub(crate) const fn verdict(&self) -> Verdict {
-        self.verdict
+        Verdict {
+            state: self.state,
+            since: self.since,
+            reason: self.reason,
+            conditions: self.conditions,
+        }
     }
 
     /// Returns the memory whose state changed last. Merges two memories of a torrent that had two
     /// info-hashes.
     #[must_use]
     pub(crate) fn or_later(self, other: Self) -> Self {
-        match other.verdict.since.get() > self.verdict.since.get() {
+        match other.since.get() > self.since.get() {
             true => other,
             false => self,
         }
@@ -50,7 +60,7 @@ impl VerdictMemory {
         Self {
             empty_since: Second::NEVER,
             known_at: Second::NEVER,
-            asked_since: Second::NEVER,
+            asked: AskedHour::default(),
             ..self
         }
     }
@@ -58,8 +68,8 @@ impl VerdictMemory {
     /// Returns what outlives a restart.
     pub(crate) fn save(&self) -> SavedVerdict {
         SavedVerdict {
-            state: self.verdict.state.index() as u8,
-            since: self.verdict.since.get().map_or(0, |at| at.0 as u32),
+            state: self.state.index() as u8,
+            since: self.since.get().map_or(0, |at| at.0 as u32),
             last_naming: self.last_naming.0,
             hours: [self.peer_hour, self.few_since, self.no_seeder_since].map(|hour| hour.0),
             empty_for: self.empty_since.until(self.known_at),
@@ -72,11 +82,8 @@ impl VerdictMemory {
         let state = *State::ALL.get(usize::from(saved.state))?;
         let [peer_hour, few_since, no_seeder_since] = saved.hours.map(Hour);
         Some(Self {
-            verdict: Verdict {
-                state,
-                since: UnixOption32::from(seedwatch_clock::Unix(saved.since.into())),
-                ..Verdict::default()
-            },
+            state,
+            since: UnixOption32::from(seedwatch_clock::Unix(saved.since.into())),
             last_naming: SourceSet(saved.last_naming),
             peer_hour,
             few_since,
@@ -85,7 +92,7 @@ impl VerdictMemory {
                 .empty_for
                 .map_or(Second::NEVER, |age| Second::before(now, age)),
             known_at: Second::NEVER,
-            asked_since: Second::NEVER,
+            ..Self::default()
         })
     }
 }
@@ -127,6 +134,38 @@ impl Hour {
             Some(false) => *self = Self::default(),
             _ => {}
         }
+    }
+}
+
+/// The hour of running time in which sources were first asked; 0 = never. It is known for some days,
+/// which is longer than anything waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct AskedHour(u8);
+
+impl AskedHour {
+    const LONG_AGO: u8 = u8::MAX;
+
+    /// Starts now, if it has not started yet. It must be called every few hours.
+    pub(super) fn start(&mut self, now: u32) {
+        match self.0 {
+            0 => self.0 = Self::phase(now),
+            _ if self.passed(now) > u32::from(Self::LONG_AGO) / 2 => self.0 = Self::LONG_AGO,
+            _ => {}
+        }
+    }
+
+    /// Returns how many hours have passed.
+    pub(super) fn passed(self, now: u32) -> u32 {
+        let cycle = u32::from(Self::LONG_AGO - 1);
+        match self.0 {
+            0 => 0,
+            Self::LONG_AGO => Self::LONG_AGO.into(),
+            start => (u32::from(Self::phase(now)) + cycle - u32::from(start)) % cycle,
+        }
+    }
+
+    fn phase(hour: u32) -> u8 {
+        (hour % u32::from(Self::LONG_AGO - 1)) as u8 + 1
     }
 }
 

@@ -226,7 +226,7 @@ fn counts_that_are_no_longer_stated_go_stale() {
         let mut world = world(&TWO[..1]).without_dht();
         let id = world.announce(0, 0);
         world.announced(id, counts(3, 1), false);
-        assert_eq!(world.verdict(), (State::Alive, Reason::PeersNamed));
+        assert_eq!(world.verdict(), (State::Alive, Reason::PeersClaimed));
         for _ in 0..20 {
             world.rounds(|world| world.announced(id, Counts::default(), has_list));
         }

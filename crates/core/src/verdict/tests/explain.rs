@@ -94,8 +94,8 @@ fn a_doubt_and_what_the_sources_say_are_two_statements() {
     let of = |reason, trackers| sentence(verdict(State::Pending, reason), trackers, answers);
     assert_eq!(
         of(Reason::EmptyRecently, 1),
-        "No source lists a peer; the tracker gives a valid answer and the DHT does not answer. Two \
-         such rounds at least 90 minutes apart make it dead."
+        "No source lists a peer; the tracker gives a valid answer and the DHT does not answer. If \
+         that holds for two rounds and probe.dead_after (default: 90 minutes), it is dead."
     );
     assert_eq!(
         of(Reason::DhtSilent, 0),
