@@ -8,10 +8,10 @@ use std::fmt::Display;
 /// ```
 /// use seedwatch_core::plural;
 ///
-/// assert_eq!(plural(0, "peer"), "0 peers");
-/// assert_eq!(plural(1, "peer"), "1 peer");
-/// assert_eq!(plural(2, "query"), "2 queries");
-/// assert_eq!(plural(2, "day"), "2 days");
+/// assert_eq!(plural(0u32, "peer"), "0 peers");
+/// assert_eq!(plural(1u32, "peer"), "1 peer");
+/// assert_eq!(plural(2u32, "query"), "2 queries");
+/// assert_eq!(plural(2u32, "day"), "2 days");
 /// ```
 pub fn plural(count: impl Into<u64> + Display, noun: &str) -> String {
     let shown = count.to_string();
