@@ -75,8 +75,8 @@ impl ProbeOutcome {
 /// still withdraws what it announced.
 ///
 /// # Errors
-/// If the target or the configuration is not valid, a prober cannot start, or standard output cannot
-/// be written.
+/// If the target or the configuration is not valid, a prober cannot start, or standard output
+/// cannot be written.
 pub async fn probe(
     cli: &Cli,
     flags: &ProbeFlags,

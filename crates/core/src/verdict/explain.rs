@@ -104,7 +104,8 @@ impl Verdict {
                 sources()
             ),
             Reason::EmptyRecently => format!(
-                "No source lists a peer; {}. Two such rounds at least 90 minutes apart make it dead.",
+                "No source lists a peer; {}. Two such rounds at least 90 minutes apart make it \
+                 dead.",
                 sources()
             ),
             Reason::EmptyOnce => format!(
