@@ -189,7 +189,8 @@ fn bad_users_say_what_is_wrong_and_where() {
         ),
         (
             &format!("basic_auth_users:\n  \"a:b\": {HASH}\n"),
-            "web.yaml:2: basic_auth_users: the name of entry 1 must not be empty or contain a colon",
+            "web.yaml:2: basic_auth_users: the name of entry 1 must not be empty or contain a \
+             colon",
         ),
         (
             &format!("basic_auth_users:\n  a: {HASH}\n  a: {HASH}\n"),

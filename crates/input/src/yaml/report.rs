@@ -174,7 +174,8 @@ impl Report {
         self.faults.len()
     }
 
-    /// Enough faults: reading on is of no use. One more than are reported shows that there are more.
+    /// Returns whether there are enough faults, so that reading on is of no use: one more than are
+    /// reported shows that there are more.
     pub fn is_full(&self) -> bool {
         self.faults.len() > ConfigError::MAX_FAULTS
     }
