@@ -39,7 +39,7 @@ struct Decoded {
 impl CliffMonitor {
     /// Returns the number of groups that are saved.
     pub(in crate::engine) fn saved_groups(&self) -> usize {
-        self.torrents.len() + self.members.len()
+        self.torrents.len() + self.collections.len()
     }
 
     /// Appends a shard.
