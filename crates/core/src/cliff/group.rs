@@ -110,7 +110,11 @@ impl Group {
         let falls = &self.falls;
         let is_watched = |member: &Member| {
             let has_fallen = falls.iter().any(|fall| fall.key == member.key);
-            has_fallen || member.hours.largest().is_some_and(|it| is_at_least(it, SOME_PEERS))
+            has_fallen
+                || member
+                    .hours
+                    .largest()
+                    .is_some_and(|it| is_at_least(it, SOME_PEERS))
         };
         self.members.retain(is_watched);
         self.members.shrink_to_fit();
@@ -138,17 +142,17 @@ impl Group {
             let expected = expected.filter(|expected| is_at_least(*expected, SOME_PEERS));
             member.ratio = expected.map_or(f32::INFINITY, |it| member.recent() / it);
             if expected.is_some_and(|expected| member.has_fallen(now, expected)) {
-                self.begin(index, others.expected[index]);
+                self.begin(index, others.expected[index], basis);
             }
         }
     }
 
     /// Begins the fall of a member.
-    fn begin(&mut self, index: usize, expected: Option<f32>) {
+    fn begin(&mut self, index: usize, expected: Option<f32>, basis: Option<Basis>) {
         let Member { key, ratio, .. } = self.members[index];
         let since = self.now.hour;
         let others = self.others_of_day(key);
-        let scale = expected.map_or(1.0, |expected| self.freeze(index, expected));
+        let scale = expected.map_or(1.0, |expected| self.freeze(index, expected, basis));
         self.falls.reserve_exact(1);
         self.falls.push(Fall {
             key,
@@ -161,7 +165,7 @@ impl Group {
 
     /// Keeps the usual day of a member that falls now, in the place of its last two days. Returns
     /// the scale by which that day gives what is expected now.
-    fn freeze(&mut self, index: usize, expected: f32) -> f32 {
+    fn freeze(&mut self, index: usize, expected: f32, basis: Option<Basis>) -> f32 {
         let now = self.now.hour;
         let mut usual = self.members[index].hours.clone();
         for hour in now.saturating_sub(DAY)..now {
@@ -171,7 +175,10 @@ impl Group {
         }
         let member = &mut self.members[index];
         member.hours = usual;
-        let usual = member.expected_since(self.now, now, 1.0);
+        if basis == Some(Basis::Yesterday) {
+            return 1.0;
+        }
+        let usual = member.usual_before(self.now, now, f32::min);
         if let Some(usual) = usual.filter(|usual| *usual >= SOME_PEERS) {
             return expected / usual;
         }
@@ -197,9 +204,9 @@ impl Group {
         let neighbour = if now.minute < 30 { 1 } else { -1 };
         let hours = [0, neighbour].map(|ago| now.hour.saturating_add_signed(-48 - ago));
         let is_lacking = hours.iter().any(|hour| self.sources.was_lacking(*hour));
-        let before = member.hours.around(now, 2 * DAY, now.hour);
+        let before = member.hours.around(now, 2 * DAY, now.hour, f32::min);
         Some(Days {
-            yesterday: member.hours.around(now, DAY, now.hour)?,
+            yesterday: member.hours.around(now, DAY, now.hour, f32::min)?,
             before: before.filter(|_| !is_lacking),
         })
     }
@@ -216,7 +223,7 @@ impl Group {
             false => Some(self.others_of_day(fall.key) / fall.others),
         };
         let kept = kept.filter(|kept| has_basis && *kept >= KEPT_BY_OTHERS);
-        let usual = member.expected_since(now, fall.since, fall.scale);
+        let usual = member.expected_in(&fall, now);
         let expected = usual.map(|usual| usual * kept.unwrap_or(1.0).min(1.0));
         if expected.is_some_and(|expected| recent >= expected * RECOVERED) {
             self.falls.retain(|known| known.key != fall.key);
@@ -259,8 +266,7 @@ impl Group {
         let passed = self.now.hour.saturating_sub(self.changed);
         let is_unchanged = |hours| self.changed == 0 || passed >= hours;
         let is_complete = |hours| self.sources.are_complete(self.now, hours);
-        if is_unchanged(HOURS_UNTIL_DAY_COMPARISON) && is_complete(HOURS_UNTIL_DAY_COMPARISON + 1)
-        {
+        if is_unchanged(HOURS_UNTIL_DAY_COMPARISON) && is_complete(HOURS_UNTIL_DAY_COMPARISON + 1) {
             Some(Basis::Yesterday)
         } else if is_unchanged(HOURS_UNTIL_HOUR_COMPARISON)
             && is_complete(HOURS_UNTIL_HOUR_COMPARISON)
@@ -376,7 +382,7 @@ impl Others {
             let (expected, is_of_today) = match group.fall_of(member.key) {
                 None => (expected(member, group.days(member), basis, now), true),
                 Some(fall) => {
-                    let expected = member.expected_since(now, fall.since, fall.scale);
+                    let expected = member.expected_in(&fall, now);
                     (expected, now.hour.saturating_sub(fall.since) < DAY)
                 }
             };
@@ -402,5 +408,3 @@ impl Others {
         (kept >= KEPT_BY_OTHERS).then(|| kept.min(1.0))
     }
 }
-
-

@@ -71,10 +71,16 @@ impl Hourly {
         }
     }
 
-    /// Returns the smaller mean of the two hours nearest to the point `ago` hours before a moment.
-    /// A steep rise or fall may come half an hour earlier or later today. `end` is the first hour
+    /// Returns one of the means of the two hours nearest to the point `ago` hours before a moment: a
+    /// steep rise or fall may come half an hour earlier or later today. `end` is the first hour
     /// that is not stored.
-    pub(super) fn around(&self, now: RunningMinute, ago: u32, end: u32) -> Option<f32> {
+    pub(super) fn around(
+        &self,
+        now: RunningMinute,
+        ago: u32,
+        end: u32,
+        choose: fn(f32, f32) -> f32,
+    ) -> Option<f32> {
         let hour = now.hour.checked_sub(ago)?;
         let this = self.at(Some(hour))?;
         let neighbour = match now.minute < 30 {
@@ -83,7 +89,7 @@ impl Hourly {
         };
         let is_stored = |hour: &u32| (end.saturating_sub(HOURS)..end).contains(hour);
         match neighbour.filter(is_stored) {
-            Some(neighbour) => Some(this.min(self.at(Some(neighbour))?)),
+            Some(neighbour) => Some(choose(this, self.at(Some(neighbour))?)),
             None => Some(this),
         }
     }
@@ -207,7 +213,10 @@ mod tests {
         for hour in 0..HOURS {
             let expected = 10f32.powi(hour as i32 % 8);
             let found = hours.at(Some(hour)).unwrap();
-            assert!((found / expected - 1.0).abs() < 0.0041, "{found} {expected}");
+            assert!(
+                (found / expected - 1.0).abs() < 0.0041,
+                "{found} {expected}"
+            );
         }
         hours.store(7, None);
         assert_eq!(hours.at(Some(7)), None);
@@ -221,7 +230,10 @@ mod tests {
         (100..148).for_each(|hour| hours.store(hour, Some(hour as f32)));
         let is = |hours: &Hourly, hour: u32, expected: u32| {
             let found = hours.at(Some(hour)).unwrap();
-            assert!((found / expected as f32 - 1.0).abs() < 0.003, "{hour}: {found}");
+            assert!(
+                (found / expected as f32 - 1.0).abs() < 0.003,
+                "{hour}: {found}"
+            );
         };
         let mut later = hours.clone();
         later.repeat_day(148, 400);

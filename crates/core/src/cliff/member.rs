@@ -105,16 +105,21 @@ impl Member {
         Some(recent * (yesterday / then).min(MOST_GROWTH))
     }
 
-    /// Returns the peers of the same hours of the last day before the hour `since`, multiplied by
-    /// `scale`.
-    pub(super) fn expected_since(
+    /// Returns the peers of the same hours of the last day before the hour `since`.
+    pub(super) fn usual_before(
         &self,
         now: RunningMinute,
         since: u32,
-        scale: f32,
+        choose: fn(f32, f32) -> f32,
     ) -> Option<f32> {
         let ago = now.hour - same_hour_before(now.hour, since)?;
-        Some(self.hours.around(now, ago, since)? * scale)
+        self.hours.around(now, ago, since, choose)
+    }
+
+    /// Returns the peers that are expected while a fall holds. Of two hours, the one with more
+    /// counts: the night before a morning makes no recovery.
+    pub(super) fn expected_in(&self, fall: &Fall, now: RunningMinute) -> Option<f32> {
+        Some(self.usual_before(now, fall.since, f32::max)? * fall.scale)
     }
 
     /// Returns whether it has fallen, if so many peers are expected.

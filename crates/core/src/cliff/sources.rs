@@ -149,20 +149,29 @@ impl Sources {
 
     /// Returns whether no source changed in these hours, which are at most 32 hours ago.
     pub(super) fn is_steady(&self, hours: std::ops::RangeInclusive<u32>) -> bool {
-        hours.into_iter().all(|ago| self.changes >> (ago - 1) & 1 == 0)
+        hours
+            .into_iter()
+            .all(|ago| self.changes >> (ago - 1) & 1 == 0)
     }
 }
 
 impl Source {
     fn end_hour(&mut self, mean: u16, skipped: u32) {
         let aged = u8::try_from(skipped).unwrap_or(u8::MAX);
-        let mut peaks: Vec<Peak> = self.peaks.into_iter().filter(|it| it.lists > mean).collect();
+        let mut peaks: Vec<Peak> = self
+            .peaks
+            .into_iter()
+            .filter(|it| it.lists > mean)
+            .collect();
         if peaks.len() == PEAKS && mean > 0 {
             // The larger of two, at the age of the later one: no loss is forgotten too early.
             peaks[PEAKS - 2].age = peaks[PEAKS - 1].age;
             peaks.pop();
         }
-        peaks.push(Peak { lists: mean, age: 0 });
+        peaks.push(Peak {
+            lists: mean,
+            age: 0,
+        });
         let aged = peaks.into_iter().map(|peak| Peak {
             age: peak.age.saturating_add(1).saturating_add(aged),
             ..peak
@@ -245,6 +254,9 @@ mod tests {
         sources.end_hour(1, 3);
         assert!(!sources.is_steady(1..=1) && !sources.is_steady(4..=4));
         assert!(sources.is_steady(5..=12));
-        assert_eq!((sources.sources[0].peak(4), sources.sources[0].peak(5)), (0, LIST));
+        assert_eq!(
+            (sources.sources[0].peak(4), sources.sources[0].peak(5)),
+            (0, LIST)
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! Falls that are reported, and changes that are not.
 
 mod incidents;
+mod lasting;
 mod lookalikes;
+mod memory;
 mod month;
 
 use super::{Cliffs, LIST, RunningMinute, SourceLists};

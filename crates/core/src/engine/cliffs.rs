@@ -6,9 +6,9 @@ mod saved;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::cliff::{Cliffs, HOURS_UNTIL_ACCEPTED, RECOVERED, RunningMinute};
 #[cfg(test)]
 use crate::cliff::SourceLists;
+use crate::cliff::{Cliffs, HOURS_UNTIL_ACCEPTED, RECOVERED, RunningMinute};
 use crate::roster::{Roster, TorrentIndex};
 use crate::snapshot::{
     AnnounceRow, AsnLabel, Block, CliffRows, CollectionRow, CountryPeers, TorrentRow,

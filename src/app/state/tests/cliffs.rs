@@ -45,7 +45,11 @@ async fn cliffs_in_an_unusable_file_are_quarantined_and_learned_again() {
         ("newer", &newer),
     ] {
         let (folder, _) = saved().await;
-        fs::copy(path.with_file_name("key.state"), folder.path().join("key.state")).unwrap();
+        fs::copy(
+            path.with_file_name("key.state"),
+            folder.path().join("key.state"),
+        )
+        .unwrap();
         for section in ["shared-1-0", "torrents-1-0"] {
             let name = format!("{section}.state");
             fs::copy(path.with_file_name(&name), folder.path().join(&name)).unwrap();
@@ -53,7 +57,10 @@ async fn cliffs_in_an_unusable_file_are_quarantined_and_learned_again() {
         fs::write(folder.path().join("cliffs-1-0.state"), bytes).unwrap();
         let mut run = Run::start(folder.path(), at).await;
         let files = quarantined(folder.path());
-        assert!(files.len() == 1 && files[0].starts_with("cliffs-1-0.bad-"), "{way}: {files:?}");
+        assert!(
+            files.len() == 1 && files[0].starts_with("cliffs-1-0.bad-"),
+            "{way}: {files:?}"
+        );
         assert_eq!(run.engine.saved_cliffs(), 0, "{way}");
         assert_eq!(run.minima().0, Some(at), "{way}: torrents are kept");
         run.more_peers = 40;

@@ -88,7 +88,11 @@ fn acknowledged_saves_survive_a_kill_at_any_moment() {
         let at = Unix(acknowledged);
         let mut after = runtime.block_on(Run::start(folder.path(), at));
         let watched = WATCHED as usize + 1;
-        assert_eq!(after.engine.saved_cliffs(), watched, "{kill}: torrents, and their collection");
+        assert_eq!(
+            after.engine.saved_cliffs(),
+            watched,
+            "{kill}: torrents, and their collection"
+        );
         let (seen, unique) = after.minima();
         assert!(seen >= Some(at), "{kill}: {seen:?} after {acknowledged}");
         let rounds = (acknowledged - START) / ROUND;

@@ -119,7 +119,8 @@ impl ListTotals {
         // A unit in which the lists of every source fit 16 bits. It changes when the torrents
         // double, which looks like a loss.
         let unit = |lists: u32| {
-            let lists = u64::from(lists) * u64::from(LIST) / u64::from(torrents.next_power_of_two());
+            let lists =
+                u64::from(lists) * u64::from(LIST) / u64::from(torrents.next_power_of_two());
             u16::try_from(lists).unwrap_or(u16::MAX)
         };
         let (mut all, mut small) = (0, 0);
@@ -187,7 +188,11 @@ mod tests {
             dht_lists: [1, 0],
             ..TorrentRow::default()
         };
-        let announces = [announce(0, [1, 1]), announce(1, [0, 2]), announce(2, [0, 0])];
+        let announces = [
+            announce(0, [1, 1]),
+            announce(1, [0, 2]),
+            announce(2, [0, 0]),
+        ];
         let sources = ids.of_torrent(&row, &announces, &mut lists);
         let expected = [
             (ids.trackers[0][0], LIST),
