@@ -92,6 +92,13 @@ impl<K: Hash + Eq> Cliffs<K> {
         self.groups.retain(|_, group| !group.is_empty());
     }
 
+    /// Accepts falls that have lasted for long, also in groups that are not sampled any more.
+    pub fn accept_old_falls(&mut self, at: RunningMinute) {
+        for group in self.groups.values_mut() {
+            group.accept_old_falls(at);
+        }
+    }
+
     /// Moves all hours to earlier ones: so many hours passed in which running time stood still.
     pub fn shift(&mut self, hours: i64) {
         self.groups

@@ -69,6 +69,7 @@ impl Group {
         }
         self.now = at;
         self.sources.sample(sources);
+        self.accept_old_falls(at);
         let mut seen: Vec<(u32, u32)> = peers.collect();
         seen.sort_unstable();
         for member in &mut self.members {
@@ -236,16 +237,20 @@ impl Group {
             let known = self.falls.iter_mut().find(|known| known.key == fall.key);
             known.into_iter().for_each(|known| *known = fall);
         }
-        self.end_if_accepted(index, lasts);
     }
 
-    /// Accepts the peers of a member as normal if it has fallen for long. What is expected of it is
-    /// learned again.
-    fn end_if_accepted(&mut self, index: usize, lasts: u32) {
-        if lasts >= HOURS_UNTIL_ACCEPTED {
-            let member = &mut self.members[index];
-            self.falls.retain(|fall| fall.key != member.key);
-            member.hours = Hourly::default();
+    /// Accepts what is left of members as normal, if they have fallen for long. What is expected of
+    /// them is learned again.
+    pub(super) fn accept_old_falls(&mut self, at: RunningMinute) {
+        let is_old = |fall: &Fall| at.hour.saturating_sub(fall.since) >= HOURS_UNTIL_ACCEPTED;
+        if !self.falls.iter().any(is_old) {
+            return;
+        }
+        for fall in self.falls.extract_if(.., |fall| is_old(fall)) {
+            let member = self.members.iter_mut().find(|it| it.key == fall.key);
+            member
+                .into_iter()
+                .for_each(|member| member.hours = Hourly::default());
         }
     }
 

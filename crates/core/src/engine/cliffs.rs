@@ -88,6 +88,9 @@ impl CliffMonitor {
         self.sample_torrents(all, &ids, at);
         self.sample_collections(all, &ids, at);
         self.sample_systems(all, &ids, at);
+        self.torrents.accept_old_falls(at);
+        self.collections.accept_old_falls(at);
+        self.systems.accept_old_falls(at);
         self.show_torrents(all.roster, &mut rows);
         self.show_countries(&mut rows);
         self.show_collections(all.collections, &mut rows);
@@ -212,8 +215,11 @@ impl CliffMonitor {
             let lists = totals.take(ids);
             let known = row.countries.iter();
             let peers = known.filter_map(|row| Some((key(row.country), row.peers.get()?)));
-            let name = Arc::clone(&row.name);
-            self.collections.sample(name, at, lists.sources(), 0, peers);
+            // Without any list, the countries are unknown, not empty.
+            if peers.clone().next().is_some() {
+                let name = Arc::clone(&row.name);
+                self.collections.sample(name, at, lists.sources(), 0, peers);
+            }
         }
         // Collections are sorted by name.
         let is_known = |name: &Arc<str>| {

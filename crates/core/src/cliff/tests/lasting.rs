@@ -182,6 +182,18 @@ fn a_restart_is_neither_a_fall_nor_a_recovery() {
     }
 }
 
+/// No source answers any more, so the torrent is not sampled.
+#[test]
+fn a_fall_is_accepted_even_if_nothing_is_known_any_more() {
+    let mut world = fallen();
+    world.now.hour += HOURS_UNTIL_ACCEPTED - 1;
+    world.cliffs.accept_old_falls(world.now);
+    assert_eq!(keys(&world), [US]);
+    world.now.hour += 1;
+    world.cliffs.accept_old_falls(world.now);
+    assert_eq!(keys(&world), []);
+}
+
 /// The machine sleeps for 30 hours: running time has stood still.
 #[test]
 fn a_fall_survives_a_jump_of_the_clock() {

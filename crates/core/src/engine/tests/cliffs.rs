@@ -15,11 +15,11 @@ fn addresses(geo: &Geo, country: &str, count: usize) -> Vec<IpAddr> {
 }
 
 /// What a tracker answers: peers, or nothing at all.
-type Answer<'a> = &'a dyn Fn(u64, &str) -> Option<Peers>;
+type Answer<'a> = &'a dyn Fn(u64, &str, Family) -> Option<Peers>;
 
 /// Answers every job at once with these peers until a time in seconds.
 fn run(sim: &mut Sim, until: u64, peers: &Peers) -> Snapshot {
-    run_with(sim, until, &|_, _| Some(peers.clone()))
+    run_with(sim, until, &|_, _, _| Some(peers.clone()))
 }
 
 /// Answers every job at once, by time in seconds and tracker, until a time in seconds. Takes a
@@ -29,8 +29,14 @@ fn run_with(sim: &mut Sim, until: u64, answer: Answer<'_>) -> Snapshot {
         let mut jobs = Vec::new();
         sim.engine.poll(sim.now.mono, &mut jobs);
         for job in jobs {
-            let found = answer(sim.now.mono.0 / 1000, &job.url.label());
+            let found = answer(sim.now.mono.0 / 1000, &job.url.label(), job.family);
             let mut observation = report(&job, found.is_some());
+            if let (Some(_), Request::Announce { id, .. }) = (&found, &job.request) {
+                observation.report = Report::Announce {
+                    id: *id,
+                    result: Ok(Box::default()),
+                };
+            }
             if let Report::Announce {
                 result: Ok(answer), ..
             } = &mut observation.report
@@ -172,7 +178,7 @@ fn overlapping_outages_of_two_trackers_are_no_fall() {
     let both: Vec<IpAddr> = fr.iter().chain(&us[..20]).copied().collect();
     let mut sim = Sim::new(&settings);
     for hour in 26..44 {
-        let snapshot = run_with(&mut sim, hour * HOUR, &|second, tracker| {
+        let snapshot = run_with(&mut sim, hour * HOUR, &|second, tracker, _| {
             let hour = second / HOUR;
             match A.starts_with(tracker) {
                 true => (hour < 34).then(|| list(&us)),
@@ -181,6 +187,31 @@ fn overlapping_outages_of_two_trackers_are_no_fall() {
         });
         assert_eq!(falls(&snapshot), [], "{hour}");
     }
+}
+
+/// The tracker lists the Americans over IPv6 only, which is lost.
+#[test]
+fn a_lost_family_of_a_tracker_is_no_fall() {
+    let settings = settings(vec![torrent(1, &[A], Privacy::Public)]);
+    let (us, fr) = (
+        addresses(&settings.geo, "US", 200),
+        addresses(&settings.geo, "FR", 200),
+    );
+    let over_ipv4: Vec<IpAddr> = fr.iter().chain(&us[..20]).copied().collect();
+    let mut sim = Sim::new(&settings);
+    let mut us_peers = Vec::new();
+    for hour in 26..34 {
+        let snapshot = run_with(&mut sim, hour * HOUR, &|second, _, family| match family {
+            Family::Ipv4 => Some(list(&over_ipv4)),
+            Family::Ipv6 => (second < 28 * HOUR).then(|| list(&us)),
+        });
+        assert_eq!(falls(&snapshot), [], "{hour}");
+        let windows = snapshot.rows().find_map(|view| view.windows).unwrap();
+        let countries = &windows.geo.as_ref().unwrap().countries;
+        let here = countries.iter().find(|it| it.country.as_str() == "US");
+        us_peers.push(here.map_or(0, |here| here.peers));
+    }
+    assert_eq!((us_peers[0], us_peers[7]), (200, 20), "{us_peers:?}");
 }
 
 #[test]
@@ -229,7 +260,7 @@ fn a_country_that_most_torrents_lose_is_cut_off() {
     );
     let mut sim = Sim::new(&settings);
     let mut run = |until: u64, fallen: &[&str]| {
-        run_with(&mut sim, until * HOUR, &|_, tracker| {
+        run_with(&mut sim, until * HOUR, &|_, tracker, _| {
             let here = if fallen.iter().any(|url| url.starts_with(tracker)) {
                 12
             } else {
