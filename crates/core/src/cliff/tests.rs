@@ -21,6 +21,8 @@ struct World {
     now: RunningMinute,
     /// The sources that give a list: as many, from the first on.
     sources: u32,
+    /// The number of the first source.
+    first_source: u32,
     /// Peers of members that are not named.
     absent: u32,
 }
@@ -31,6 +33,7 @@ impl World {
             cliffs: Cliffs::default(),
             now: RunningMinute { hour: 1, minute: 0 },
             sources: 3,
+            first_source: 0,
             absent: 0,
         }
     }
@@ -38,7 +41,8 @@ impl World {
     /// Samples for so many minutes, with the peers of each member at each time.
     fn run(&mut self, minutes: u32, peers: impl Fn(RunningMinute) -> Vec<(u32, u32)>) {
         for _ in 0..minutes / u32::from(STEP) {
-            let lists: Vec<(u32, u16)> = (0..self.sources).map(|source| (source, LIST)).collect();
+            let sources = self.first_source..self.first_source + self.sources;
+            let lists: Vec<(u32, u16)> = sources.map(|source| (source, LIST)).collect();
             let sources = SourceLists {
                 lists: &lists,
                 tolerance: LIST / 10,
