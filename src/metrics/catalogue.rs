@@ -173,7 +173,8 @@ catalogue! {
          of the latest round.";
     AS_CLIFF: Gauge "seedwatch_as_cliff", ["asn"], {fixed: 32},
         "Current peers of an autonomous system relative to the expected ones, while a fall holds \
-         that the others did not share: until half of the expected peers are back, or for 14 days.";
+         that the others did not share: until half of the expected peers are back, or for 14 \
+         days.";
     AS_PEERS: Gauge "seedwatch_as_peers", ["asn"], {fixed: 32},
         "Peers by autonomous system (such as AS3320), as of the latest round: one series for each \
          of the largest systems (20, or up to 30 while some of them shrink), one for all others \

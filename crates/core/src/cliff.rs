@@ -164,8 +164,9 @@ impl<K: Hash + Eq> Cliffs<K> {
         self.groups.is_empty()
     }
 
-    /// Returns the ratios of the current peers of all members to the expected ones, where they are
-    /// known, by member.
+    /// Returns the ratios of the current peers of all members to the expected ones, by member. They
+    /// are infinite where that is not known. Members of which too few peers are expected are left
+    /// out.
     pub fn ratios(&self) -> impl Iterator<Item = (u32, f32)> {
         self.groups.values().flat_map(|group| group.ratios())
     }

@@ -140,9 +140,13 @@ impl Group {
             }
             let expected = others.expected[index].zip(kept);
             let expected = expected.map(|(expected, kept)| expected * kept);
-            let expected = expected.filter(|expected| is_at_least(*expected, SOME_PEERS));
-            member.ratio = expected.map_or(f32::INFINITY, |it| member.recent() / it);
-            if expected.is_some_and(|expected| member.has_fallen(now, expected)) {
+            let enough = expected.filter(|expected| is_at_least(*expected, SOME_PEERS));
+            member.ratio = match (expected, enough) {
+                (None, _) => f32::INFINITY,
+                (_, None) => f32::NAN,
+                (_, Some(enough)) => member.recent() / enough,
+            };
+            if enough.is_some_and(|expected| member.has_fallen(now, expected)) {
                 self.begin(index, others.expected[index], basis);
             }
         }
@@ -230,10 +234,8 @@ impl Group {
             self.falls.retain(|known| known.key != fall.key);
             return self.members[index].hours.repeat_day(fall.since, now.hour);
         }
-        self.members[index].ratio = f32::INFINITY;
         if let Some(expected) = expected.filter(|_| kept.is_some()) {
             fall.ratio = recent / expected;
-            self.members[index].ratio = fall.ratio;
             let known = self.falls.iter_mut().find(|known| known.key == fall.key);
             known.into_iter().for_each(|known| *known = fall);
         }
@@ -290,11 +292,14 @@ impl Group {
         falls.map(|fall| (fall.key, Cliff(fall.ratio)))
     }
 
-    /// Returns the ratios of the peers of members to the expected ones, where they are known.
+    /// Returns the ratios of the peers of members to the expected ones. They are infinite where
+    /// that is not known. Members of which too few peers are expected are left out.
     pub(super) fn ratios(&self) -> impl Iterator<Item = (u32, f32)> {
-        let members = self.members.iter();
-        let known = members.filter(|member| member.ratio.is_finite());
-        known.map(|member| (member.key, member.ratio))
+        let ratios = self.members.iter().map(|member| {
+            let fall = self.fall_of(member.key);
+            (member.key, fall.map_or(member.ratio, |fall| fall.ratio))
+        });
+        ratios.filter(|(_, ratio)| !ratio.is_nan())
     }
 
     /// Returns whether nothing is known of the group.

@@ -71,8 +71,8 @@ impl Hourly {
         }
     }
 
-    /// Returns one of the means of the two hours nearest to the point `ago` hours before a moment: a
-    /// steep rise or fall may come half an hour earlier or later today. `end` is the first hour
+    /// Returns one of the means of the two hours nearest to the point `ago` hours before a moment:
+    /// a steep rise or fall may come half an hour earlier or later today. `end` is the first hour
     /// that is not stored.
     pub(super) fn around(
         &self,

@@ -17,7 +17,8 @@ pub(super) struct Member {
     pub(super) now: Running,
     /// The last two samples.
     last: [f32; 2],
-    /// The ratio of its peers to the expected ones; infinite if that is not known.
+    /// The ratio of its peers to the expected ones; infinite if that is not known, and not a number
+    /// if too few are expected.
     pub(super) ratio: f32,
 }
 

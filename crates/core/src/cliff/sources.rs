@@ -6,7 +6,7 @@
 
 use super::hourly::{HOURS, RunningMinute};
 
-/// One list per torrent, in the unit of [`SourceLists`].
+/// One list of one torrent, in the unit of [`SourceLists`].
 pub const LIST: u16 = 1000;
 
 /// Longest time in hours over which a source is remembered.
@@ -25,7 +25,7 @@ const PEAKS: usize = 3;
 /// The lists that the current counts come from.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceLists<'a> {
-    /// Lists of each source in thousandths of [`LIST`], with a number that stands for the source.
+    /// The number that stands for each source, and its lists: one of a single torrent is [`LIST`].
     pub lists: &'a [(u32, u16)],
     /// The loss that changes no count noticeably.
     pub tolerance: u16,

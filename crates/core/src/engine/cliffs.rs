@@ -39,6 +39,8 @@ pub(super) struct CliffMonitor {
     /// Torrents of each collection at its last sample: the first bytes of their info-hashes,
     /// sorted.
     members: HashMap<Arc<str>, Vec<u64>>,
+    /// The countries that are cut off, with the ratio in the median torrent.
+    cut_off: BTreeMap<Country, f32>,
     /// The number of the five-minute step of the last sample.
     sampled: Option<u64>,
     /// Hours by which the wall clock is ahead of running time.
@@ -170,29 +172,37 @@ impl CliffMonitor {
     }
 
     /// Shows the countries that most torrents have lost: they are cut off. One that fell in few
-    /// torrents left these.
-    fn show_countries(&self, rows: &mut CliffRows) {
-        if rows.torrents.is_empty() {
-            return;
-        }
-        let mut fallen: BTreeMap<Country, Vec<f32>> = rows
-            .torrents
-            .iter()
+    /// torrents left these. While too little is known, a country stays what it was.
+    fn show_countries(&mut self, rows: &mut CliffRows) {
+        let fallen = rows.torrents.iter();
+        let mut ratios: BTreeMap<Country, Vec<f32>> = fallen
             .map(|(_, country, _)| (*country, Vec::new()))
             .collect();
+        self.cut_off
+            .retain(|country, _| ratios.contains_key(country));
+        if ratios.is_empty() {
+            return;
+        }
         for (key, ratio) in self.torrents.ratios() {
-            let here = country(key).and_then(|country| fallen.get_mut(&country));
+            let here = country(key).and_then(|country| ratios.get_mut(&country));
             here.into_iter().for_each(|ratios| ratios.push(ratio));
         }
-        for (country, mut ratios) in fallen {
-            ratios.sort_unstable_by(f32::total_cmp);
-            let most = ratios.get(ratios.len() / 2).copied();
-            let is_cut_off = |most: &f32| *most < RECOVERED && ratios.len() >= FEWEST_TORRENTS;
-            let median = ratios.get(ratios.len().saturating_sub(1) / 2);
-            if let Some(median) = median.filter(|_| most.is_some_and(|most| is_cut_off(&most))) {
-                rows.countries.push((country, *median));
+        for (country, mut ratios) in ratios {
+            let all = ratios.len();
+            ratios.retain(|ratio| ratio.is_finite());
+            if ratios.len() < FEWEST_TORRENTS.max(all - ratios.len()) {
+                continue;
             }
+            ratios.sort_unstable_by(f32::total_cmp);
+            let median = ratios[(ratios.len() - 1) / 2];
+            match ratios[ratios.len() / 2] < RECOVERED {
+                true => self.cut_off.insert(country, median),
+                false => self.cut_off.remove(&country),
+            };
         }
+        let cut_off = self.cut_off.iter();
+        rows.countries
+            .extend(cut_off.map(|(country, ratio)| (*country, *ratio)));
     }
 
     fn sample_collections(&mut self, all: Sampled<'_>, ids: &SourceIds, at: RunningMinute) {

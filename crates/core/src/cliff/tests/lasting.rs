@@ -74,8 +74,8 @@ fn a_night_is_no_recovery() {
     assert_eq!(world.fallen(), []);
 }
 
-/// All countries but one shrink by 3 % per day. That one keeps its share of them and is back when it
-/// has its old share again.
+/// All countries shrink by 3 % per day. The one that has fallen is back when it has its old share
+/// of them again.
 #[test]
 fn a_swarm_that_shrinks_meanwhile_is_no_obstacle_to_recovery() {
     let shrunk = |at: RunningMinute, us: u32| {
@@ -95,8 +95,8 @@ fn a_swarm_that_shrinks_meanwhile_is_no_obstacle_to_recovery() {
     assert_eq!(keys(&world), [], "{:?}", world.now);
 }
 
-/// While a list is missing, nothing can be said, so nothing changes. More than half of the peers are
-/// back even so.
+/// While a list is missing, nothing can be said, so nothing changes. That more than half of the
+/// peers are back can be seen even so.
 #[test]
 fn a_lost_source_is_neither_a_recovery_nor_hides_one() {
     let mut world = fallen();
