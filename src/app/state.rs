@@ -13,6 +13,7 @@
 //! | `events` | events, written within a second |
 //! | `torrents-N-n` | shard n of N: peers and last successes of torrents |
 //! | `shared-N-n` | shard n of N: peers of collections and of all torrents |
+//! | `cliffs-N-n` | shard n of N: peers by country of the last two days, and falls |
 //!
 //! The daemon runs on whatever happens to the directory. No call waits for a disk that hangs:
 //!
@@ -45,15 +46,13 @@ use seedwatch_clock::Now;
 use seedwatch_core::Engine;
 use seedwatch_core::events::EventHistory;
 use seedwatch_core::snapshot::StateRow;
-use seedwatch_core::swarm::{Shard, ShardFormat};
+use seedwatch_core::swarm::Shard;
 use seedwatch_dht::Contact;
 use seedwatch_distinct::Key;
 use seedwatch_input::file;
 
 /// Name and version of the section of trackers.
 const TRACKERS: (&str, u16) = ("trackers", 2);
-/// Version of all sections that are written in shards.
-const SHARDS: u16 = ShardFormat::VERSION;
 
 /// Longest time that one call to the disk may take. Reading the largest shard takes a second or
 /// two.
@@ -359,8 +358,9 @@ impl StateWriter {
                 match group {
                     Group::Torrents => engine.encode_torrents(shard, &mut payload),
                     Group::Shared => engine.encode_shared(shard, &mut payload),
+                    Group::Cliffs => engine.encode_cliffs(shard, &mut payload),
                 }
-                (group.section(shard), SHARDS)
+                (group.section(shard), group.version())
             }
         };
         DiskTask::Save(name, version, payload)
@@ -386,9 +386,10 @@ impl StateWriter {
 
 /// Adapts the numbers of shards to what the engine holds now.
 fn fit(shardings: &mut Shardings, engine: &Engine) {
-    let [torrents, shared] = shardings;
+    let [torrents, shared, cliffs] = shardings;
     torrents.fit(engine.saved_torrents());
     shared.fit(engine.saved_collections());
+    cliffs.fit(engine.saved_cliffs());
 }
 
 /// Makes a call to the disk on a thread that may block.

@@ -173,7 +173,8 @@ catalogue! {
          of the latest round.";
     AS_CLIFF: Gauge "seedwatch_as_cliff", ["asn"], {fixed: 32},
         "Current peers of an autonomous system relative to the expected ones, while a fall holds \
-         that the others did not share.";
+         that the others did not share: until half of the expected peers are back, or for 14 \
+         days.";
     AS_PEERS: Gauge "seedwatch_as_peers", ["asn"], {fixed: 32},
         "Peers by autonomous system (such as AS3320), as of the latest round: one series for each \
          of the largest systems (20, or up to 30 while some of them shrink), one for all others \
@@ -189,7 +190,7 @@ catalogue! {
     COLLECTION_COUNTRY_CLIFF: Gauge "seedwatch_collection_country_cliff",
         ["collection", "country"], {collection_country: 1},
         "Current peers relative to the expected ones, while a fall holds that the other countries \
-         did not share.";
+         did not share: until half of the expected peers are back, or for 14 days.";
     COLLECTION_COUNTRY_PEERS: Gauge "seedwatch_collection_country_peers",
         ["collection", "country"], {collection_country: 1},
         "Distinct peer addresses (IPv6: /64 networks) of all torrents of the collection by country \
@@ -221,6 +222,10 @@ catalogue! {
         "Last time the configuration was loaded successfully, in seconds since 1970.";
     CONFIG_RELOAD_SUCCESSFUL: Gauge "seedwatch_config_last_reload_successful", [], {fixed: 1},
         "Whether the last attempt to load the configuration succeeded.";
+    COUNTRY_CLIFF: Gauge "seedwatch_country_cliff", ["country"], {fixed: 251},
+        "Current peers relative to the expected ones in the median torrent, while a country has \
+         fallen in a torrent and most torrents (at least 3) with enough peers there have less than \
+         half of the expected ones: the country is cut off.";
     COUNTRY_PEERS: Gauge "seedwatch_country_peers", ["country"], {fixed: 251},
         "Peers of all torrents by country (ISO 3166-1 alpha-2, or unknown), as of the latest \
          round. A peer of two torrents counts twice. A country stays at 0 for eight days after its \
@@ -286,7 +291,7 @@ catalogue! {
     TORRENT_COUNTRY_CLIFF: Gauge "seedwatch_torrent_country_cliff",
         ["torrent", "country"], {torrent_country: 1},
         "Current peers relative to the expected ones, while a fall holds that the other countries \
-         did not share.";
+         did not share: until half of the expected peers are back, or for 14 days.";
     TORRENT_COUNTRY_PEERS: Gauge "seedwatch_torrent_country_peers",
         ["torrent", "country"], {torrent_country: 1},
         "Distinct peer addresses (IPv6: /64 networks) by country (ISO 3166-1 alpha-2, or unknown), \

@@ -207,6 +207,7 @@ fn unusable_files_are_quarantined_and_reported() {
     let saved = SavedState::new();
     let state = saved.state();
     let all = [
+        "cliffs-1-0.state",
         "key.state",
         "shared-1-0.state",
         "torrents-1-0.state",

@@ -8,28 +8,40 @@
 //!   end of a crowd of one day is no fall.
 //! - The other members of the group correct it: if they fall too, the whole swarm shrinks. If they
 //!   lose more than half, nothing can be said about one member.
-//! - A change of what we can see is no evidence: a source, a family of our network, the database of
-//!   countries, the torrents of a collection. After it, the last hours and yesterday's rhythm are
-//!   compared, until two days are comparable again.
+//! - Peers are compared only with those of a time whose lists are all there now, source by source.
+//!   While one is missing, nothing can be said.
+//! - Another database of countries and torrents that leave a collection change what is seen. After
+//!   that, the last hours and yesterday's rhythm are compared, until two days are comparable again.
+//! - A fall ends when its member has [`RECOVERED`] of the peers of the days before it again, or is
+//!   accepted after [`HOURS_UNTIL_ACCEPTED`]. Time without data is neither a fall nor a recovery.
 //!
 //! A member with [`MANY_PEERS`] expected peers is checked per sample, and has fallen below
 //! [`FALL_OF_MANY`]; one with [`SOME_PEERS`] per hourly mean, below [`FALL_OF_SOME`]. Only members
-//! that had [`SOME_PEERS`] peers within two days are watched, each in 120 bytes.
+//! that had [`SOME_PEERS`] peers within two days are watched, each in 92 bytes.
+//!
+//! `docs/decisions/cliffs.md` says why.
 
 mod group;
 mod hourly;
+mod member;
+mod saved;
+mod sources;
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-pub use group::{Cliff, FALL_OF_MANY, FALL_OF_SOME, Group, MANY_PEERS, SOME_PEERS, SourceCount};
+pub use group::{
+    Cliff, FALL_OF_MANY, FALL_OF_SOME, Group, HOURS_UNTIL_ACCEPTED, MANY_PEERS, RECOVERED,
+    SOME_PEERS,
+};
 pub use hourly::RunningMinute;
+pub use sources::{LIST, SourceLists};
 
 /// All groups of one kind, by a key of the caller.
 #[derive(Debug, Clone)]
 pub struct Cliffs<K> {
-    groups: HashMap<K, Group>,
+    groups: HashMap<K, Box<Group>>,
 }
 
 impl<K> Default for Cliffs<K> {
@@ -47,7 +59,7 @@ impl<K: Hash + Eq> Cliffs<K> {
         &mut self,
         key: K,
         at: RunningMinute,
-        sources: SourceCount,
+        sources: SourceLists<'_>,
         absent: u32,
         peers: impl Iterator<Item = (u32, u32)>,
     ) {
@@ -60,7 +72,7 @@ impl<K: Hash + Eq> Cliffs<K> {
                 }
             }
             None => {
-                let mut group = Group::default();
+                let mut group = Box::<Group>::default();
                 if peers.peek().is_some() {
                     group.sample(at, sources, absent, peers);
                 }
@@ -71,9 +83,27 @@ impl<K: Hash + Eq> Cliffs<K> {
         }
     }
 
-    /// Forgets all groups, as after a jump of the clock: yesterday's hours are not today's.
-    pub fn clear(&mut self) {
-        self.groups.clear();
+    /// Forgets all hours, as after a jump of the clock: yesterday's hours are not today's. Only
+    /// falls remain; their hours move by as many as the clock jumped.
+    pub fn forget_hours(&mut self, at: RunningMinute, jumped: i64) {
+        for group in self.groups.values_mut() {
+            group.forget_hours(at, jumped);
+        }
+        self.groups.retain(|_, group| !group.is_empty());
+    }
+
+    /// Accepts falls that have lasted for long, also in groups that are not sampled any more.
+    pub fn accept_old_falls(&mut self, at: RunningMinute) {
+        for group in self.groups.values_mut() {
+            group.accept_old_falls(at);
+        }
+    }
+
+    /// Moves all hours to earlier ones: so many hours passed in which running time stood still.
+    pub fn shift(&mut self, hours: i64) {
+        self.groups
+            .values_mut()
+            .for_each(|group| group.shift(hours));
     }
 
     /// Notes that what is seen of all groups changed.
@@ -106,12 +136,56 @@ impl<K: Hash + Eq> Cliffs<K> {
         Q: Hash + Eq + ?Sized,
     {
         let group = self.groups.get(key).into_iter();
-        group.flat_map(Group::cliffs)
+        group.flat_map(|group| group.cliffs())
+    }
+
+    /// Returns all groups.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &Group)> {
+        let groups = self.groups.iter();
+        groups.map(|(key, group)| (key, &**group))
+    }
+
+    /// Returns a group.
+    pub fn get<Q>(&self, key: &Q) -> Option<&Group>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.groups.get(key).map(|group| &**group)
+    }
+
+    /// Returns the number of groups.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Returns whether there are no groups.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Returns the ratios of the current peers of all members to the expected ones, by member. They
+    /// are infinite where that is not known. Members of which too few peers are expected are left
+    /// out.
+    pub fn ratios(&self) -> impl Iterator<Item = (u32, f32)> {
+        self.groups.values().flat_map(|group| group.ratios())
+    }
+
+    /// Adds a group that was saved, unless it is known.
+    pub fn restore(&mut self, key: K, group: Group) {
+        self.groups.entry(key).or_insert_with(|| Box::new(group));
+    }
+
+    /// Returns the groups with a member that has fallen.
+    pub fn fallen(&self) -> impl Iterator<Item = &K> {
+        let groups = self.groups.iter();
+        let fallen = groups.filter(|(_, group)| group.cliffs().next().is_some());
+        fallen.map(|(key, _)| key)
     }
 
     /// Returns the number of watched members.
     pub fn watched(&self) -> usize {
-        self.groups.values().map(Group::watched).sum()
+        self.groups.values().map(|group| group.watched()).sum()
     }
 }
 

@@ -86,7 +86,7 @@ impl Engine {
             network: NetworkMonitor::default(),
             cliffs: CliffMonitor::default(),
             config: ConfigRow::default(),
-            geo: GeoRow::default(),
+            geo: geo_row(settings),
             state_log: EventLog::default(),
             notices: Vec::new(),
         }
@@ -122,10 +122,7 @@ impl Engine {
             countries: settings.countries,
             country_limit: settings.country_limit,
         };
-        let geo = GeoRow {
-            built: Database::ALL.map(|database| settings.geo.built(database).map(Unix)),
-            credit: settings.geo.credit(),
-        };
+        let geo = geo_row(settings);
         if geo.built != self.geo.built {
             self.cliffs.mark_changed(self.swarms.running_time(now));
         }
@@ -387,16 +384,11 @@ impl Engine {
         totals: &TotalsRow,
         now: Now,
     ) -> Arc<CliffRows> {
-        let dht = self.dht.status.iter().flatten();
-        let dht = dht.filter(|status| status.up == Some(true)).count();
-        let network = self.connectivity.up();
-        let families = network.iter().filter(|up| **up == Some(true)).count();
         let sampled = Sampled {
             roster: &self.roster,
             blocks,
             collections,
             systems: &totals.systems,
-            family_sources: (families + dht) as u32,
         };
         let at = self.swarms.running_time(now);
         self.cliffs.sample(sampled, at, now)
@@ -525,6 +517,27 @@ impl Engine {
     ) -> Result<(), DecodeError> {
         self.swarms.decode_torrents(bytes, format)
     }
+
+    /// Returns the number of torrents and collections whose countries are watched for falls.
+    pub fn saved_cliffs(&self) -> usize {
+        self.cliffs.saved_groups()
+    }
+
+    /// Appends what is known of the falls of countries of a shard of the torrents and collections.
+    pub fn encode_cliffs(&self, shard: Shard, out: &mut Vec<u8>) {
+        let fingerprint = self.swarms.key_fingerprint();
+        self.cliffs.encode(fingerprint, self.geo.built, shard, out);
+    }
+
+    /// Adds what [`Engine::encode_cliffs`] wrote. It must happen before the first
+    /// [`Engine::reload`].
+    ///
+    /// # Errors
+    /// If the bytes were written with another key or are something else; then nothing changed.
+    pub fn decode_cliffs(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        let fingerprint = self.swarms.key_fingerprint();
+        self.cliffs.decode(bytes, fingerprint, self.geo.built)
+    }
 }
 
 /// Reads the peers of an answer into the CPU's cache: another thread wrote them. Returns a number
@@ -547,6 +560,13 @@ fn is_local_host(host: &Host) -> bool {
     match host {
         Host::Ip(ip) => !address::is_global(*ip),
         Host::Name(name) => &**name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
+fn geo_row(settings: &Settings) -> GeoRow {
+    GeoRow {
+        built: Database::ALL.map(|database| settings.geo.built(database).map(Unix)),
+        credit: settings.geo.credit(),
     }
 }
 

@@ -268,6 +268,11 @@ impl Swarms {
         }
     }
 
+    /// Returns what tells our key from others.
+    pub(crate) fn key_fingerprint(&self) -> [u8; 8] {
+        self.state.history.key.fingerprint()
+    }
+
     /// Returns the torrents whose state has changed since the last call.
     pub fn take_changes(&mut self) -> Vec<StateChange> {
         self.rows.take_changes()

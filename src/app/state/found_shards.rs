@@ -39,10 +39,12 @@ impl FoundShards {
             .lost()
             .into_iter()
             .map(|shard| (Group::Torrents, shard));
-        let shared = self.missing_of(Group::Shared);
-        torrents
-            .chain(shared.map(|shard| (Group::Shared, shard)))
-            .collect()
+        let others = [Group::Shared, Group::Cliffs].into_iter();
+        let others = others.flat_map(|group| {
+            let missing = self.missing_of(group);
+            missing.map(move |shard| (group, shard))
+        });
+        torrents.chain(others).collect()
     }
 
     /// Returns the shards of torrents whose history is lost. Shared shards are written after those
@@ -140,8 +142,13 @@ mod tests {
         ] {
             assert_eq!(shards(found).lost(), lost, "{found:?}");
         }
-        let shards = shards(&[("torrents-1-0", true), ("shared-2-1", true)]);
-        assert_eq!(shards.missing(), [(Group::Shared, shard(0, 2))]);
+        let shards = shards(&[
+            ("torrents-1-0", true),
+            ("shared-2-1", true),
+            ("cliffs-2-0", true),
+        ]);
+        let missing = [(Group::Shared, shard(0, 2)), (Group::Cliffs, shard(1, 2))];
+        assert_eq!(shards.missing(), missing);
         assert_eq!(shards.lost(), []);
         assert!(shards.is_complete(Group::Torrents) && !shards.is_complete(Group::Shared));
     }

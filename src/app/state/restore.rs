@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::found_shards::FoundShards;
 use super::save_pass::{Group, Shardings};
-use super::{SHARDS, TRACKERS, call_disk};
+use super::{TRACKERS, call_disk};
 use crate::store::{FileError, Loss, Store, StoreError};
 use seedwatch_clock::{Now, Unix};
 use seedwatch_core::Engine;
@@ -97,13 +97,14 @@ pub(super) fn engine(
         };
         let sharding = &mut shardings[group.index()];
         sharding.shards = sharding.shards.max(of);
-        let loaded = reading.load(section, SHARDS, |version, bytes| match group {
+        let loaded = reading.load(section, group.version(), |version, bytes| match group {
             Group::Torrents => engine
                 .decode_torrents(bytes, ShardFormat::of(version))
                 .is_ok(),
             Group::Shared => engine
                 .decode_shared(bytes, ShardFormat::of(version))
                 .is_ok(),
+            Group::Cliffs => engine.decode_cliffs(bytes).is_ok(),
         });
         sharding.bytes += loaded.unwrap_or(0);
         found.add(section, loaded.is_some());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::SaveOutcome;
 use crate::store::StoreError;
 use seedwatch_core::snapshot::Unix;
-use seedwatch_core::swarm::Shard;
+use seedwatch_core::swarm::{Shard, ShardFormat};
 
 /// Torrents or collections per shard.
 const ENTRIES: u64 = 1024;
@@ -15,6 +15,9 @@ const ENTRIES: u64 = 1024;
 const BYTES: u64 = 4 << 20;
 /// Most shards of a group.
 pub(super) const MAX_SHARDS: u32 = 256;
+
+/// Version of the shards of [`Group::Cliffs`].
+const CLIFFS_VERSION: u16 = 1;
 
 /// Longest time between two shards. With few shards, a pass need not fill its interval.
 const LONGEST_GAP: Duration = Duration::from_secs(1);
@@ -37,12 +40,14 @@ pub(super) enum Group {
     Torrents,
     /// Peers of collections and of all torrents.
     Shared,
+    /// Peers by country of the last two days, and falls, of torrents and collections.
+    Cliffs,
 }
 
 impl Group {
     /// All groups in the order of writing. Encoding torrents also flushes pending last-seen hours
-    /// into the shared sets, so these come last.
-    pub(super) const ALL: [Self; 2] = [Self::Torrents, Self::Shared];
+    /// into the shared sets, so these come after.
+    pub(super) const ALL: [Self; 3] = [Self::Torrents, Self::Shared, Self::Cliffs];
 
     pub(super) const fn index(self) -> usize {
         self as usize
@@ -52,6 +57,15 @@ impl Group {
         match self {
             Self::Torrents => "torrents",
             Self::Shared => "shared",
+            Self::Cliffs => "cliffs",
+        }
+    }
+
+    /// Returns the version in which its shards are written.
+    pub(super) const fn version(self) -> u16 {
+        match self {
+            Self::Torrents | Self::Shared => ShardFormat::VERSION,
+            Self::Cliffs => CLIFFS_VERSION,
         }
     }
 
@@ -231,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_pass_ends_well_before_the_next() {
-        for (interval, shards, whole) in [(300, 256, 240), (300, 16, 17), (1, 256, 1), (3600, 1, 2)]
+        for (interval, shards, whole) in [(300, 256, 240), (300, 16, 18), (1, 256, 1), (3600, 1, 3)]
         {
             let interval = Duration::from_secs(interval);
             let mut pass = SavePass::new(shardings(shards), Instant::now(), Unix(0));
@@ -241,14 +255,15 @@ mod tests {
                 sum += pass.gap(interval);
                 steps += 1;
             }
-            assert_eq!(steps, shards + 5, "one of them is the shared shard");
+            assert_eq!(steps, shards + 6, "two of them are the other shards");
             assert!(sum <= Duration::from_secs(whole), "{sum:?}");
         }
     }
 
-    /// Torrents in `shards`, shared sets in one.
+    /// Torrents in `shards`, the others in one each.
     fn shardings(shards: u32) -> Shardings {
-        [Sharding { shards, bytes: 99 }, Sharding::default()]
+        let one = Sharding::default();
+        [Sharding { shards, bytes: 99 }, one, one]
     }
 
     #[test]
@@ -305,7 +320,7 @@ mod tests {
                 _ => Ok(10),
             });
         }
-        assert_eq!(saved.len(), 6, "{saved:?}");
+        assert_eq!(saved.len(), 7, "{saved:?}");
         assert!(!saved.contains(&SaveStep::RemoveOldShards));
         assert!(pass.is_over() && pass.finish().is_err());
 
@@ -316,7 +331,7 @@ mod tests {
         let (started_at, shardings) = pass.finish().unwrap();
         assert_eq!(
             (started_at, shardings.map(|sharding| sharding.bytes)),
-            (Unix(7), [20, 10])
+            (Unix(7), [20, 10, 10])
         );
     }
 

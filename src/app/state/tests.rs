@@ -1,5 +1,6 @@
 //! The state writer on a real file system, with an engine that receives simulated answers.
 
+mod cliffs;
 mod files;
 mod kill;
 mod lost;
@@ -66,6 +67,8 @@ struct Run {
     /// DHT nodes to be saved.
     table: Vec<Contact>,
     lists_are_empty: bool,
+    /// Peers that every list has beside the new one.
+    more_peers: u32,
 }
 
 impl Run {
@@ -96,6 +99,7 @@ impl Run {
             outcomes,
             table,
             lists_are_empty: false,
+            more_peers: 0,
         }
     }
 
@@ -119,10 +123,9 @@ impl Run {
     }
 
     fn answer(&self, question: &Question) -> Observation {
-        let peer = Endpoint4 {
-            ip: 0x0900_0000 + ((self.now.unix.0 - START) / ROUND) as u32,
-            port: 6881,
-        };
+        let peer = |ip| Endpoint4 { ip, port: 6881 };
+        let new = peer(0x0900_0000 + ((self.now.unix.0 - START) / ROUND) as u32);
+        let more = (0..self.more_peers).map(|n| peer(0x0901_0000 + n));
         let report = match &question.request {
             request if question.family == Family::Ipv6 => Report::NoAddress { ids: request.ids() },
             request if question.url.label() == DEAD => {
@@ -132,7 +135,10 @@ impl Run {
                 id: *id,
                 result: Ok(Box::new(AnnounceResponse {
                     peers: Peers {
-                        v4: Vec::from_iter((!self.lists_are_empty).then_some(peer)),
+                        v4: match self.lists_are_empty {
+                            true => Vec::new(),
+                            false => more.chain([new]).collect(),
+                        },
                         ..Peers::default()
                     },
                     ..AnnounceResponse::default()
@@ -231,6 +237,7 @@ async fn a_restart_restores_everything() {
     assert_eq!(
         names(folder.path()),
         [
+            "cliffs-1-0.state",
             "key.state",
             "shared-1-0.state",
             "torrents-1-0.state",

@@ -25,6 +25,13 @@ pub(super) fn write_collections(snapshot: &Snapshot, to: &mut Families<'_>) -> f
     to.gauge(&catalogue::COLLECTION_COUNTRY_CLIFF, samples)
 }
 
+/// Writes the countries that most torrents have lost.
+pub(super) fn write_countries(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
+    let rows = snapshot.cliffs.countries.iter();
+    let samples = rows.map(|(country, ratio)| ([country.as_str()], f64::from(*ratio)));
+    to.gauge(&catalogue::COUNTRY_CLIFF, samples)
+}
+
 /// Writes the falls of countries of torrents.
 pub(super) fn write_torrents(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
     let rows = snapshot.cliffs.torrents.iter();

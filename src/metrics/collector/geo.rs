@@ -34,6 +34,7 @@ pub(super) fn write_countries(
     let totals = country::totals(torrents);
     let samples = totals.iter();
     let samples = samples.map(|(country, peers)| ([country.as_str()], *peers));
+    super::cliff::write_countries(snapshot, to)?;
     to.gauge(&catalogue::COUNTRY_PEERS, samples)
 }
 

@@ -160,6 +160,7 @@ fn cliffs() -> CliffRows {
     let country = Country::parse("US");
     CliffRows {
         torrents: vec![(0, country, 0.25)],
+        countries: vec![(country, 0.375)],
         collections: vec![("census".into(), country, 0.125)],
         systems: vec![(Asn(64_500), 0.5)],
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use seedwatch_core::cliff::{Cliffs, RunningMinute, SourceCount};
+use seedwatch_core::cliff::{Cliffs, LIST, RunningMinute, SourceLists};
 
 /// The families with peers by country, and the endings of their names.
 const FAMILIES: [&str; 2] = ["seedwatch_collection_country", "seedwatch_torrent_country"];
@@ -26,9 +26,9 @@ type Counts = BTreeMap<String, Vec<(u32, u32)>>;
 /// Returns the series of all falls between two pages, one per line.
 pub(super) fn between(before: &str, after: &str) -> String {
     let (before, after) = (counts(before), counts(after));
-    let sources = SourceCount {
-        online: 1,
-        tolerance: 0.0,
+    let sources = SourceLists {
+        lists: &[(0, LIST)],
+        tolerance: 0,
     };
     let mut cliffs = Cliffs::<String>::default();
     for minute in (0..(BEFORE + AFTER) * 60).step_by(STEP) {

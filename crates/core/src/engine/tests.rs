@@ -64,6 +64,8 @@ fn torrent(n: u8, trackers: &[&str], privacy: Privacy) -> Torrent {
 /// A simulation of the engine and its trackers. No tracker has an IPv6 address.
 struct Sim {
     engine: Engine,
+    /// The wall clock at the start of the process.
+    start: Unix,
     now: Now,
     in_flight: BTreeMap<(Mono, u64), Job>,
     checks: BTreeMap<(Mono, u64), Family>,
@@ -79,6 +81,7 @@ impl Sim {
         let engine = Engine::new(settings, [4242; 2], Key::new([7; 16]), now);
         Self {
             engine,
+            start: now.unix,
             now,
             in_flight: BTreeMap::new(),
             checks: BTreeMap::new(),
@@ -136,7 +139,7 @@ impl Sim {
     fn step(&mut self, to: Mono) {
         self.now = Now {
             mono: to,
-            unix: Unix(1_700_000_000 + to.0 / 1000),
+            unix: Unix(self.start.0 + to.0 / 1000),
         };
     }
 

@@ -83,6 +83,8 @@ pub enum AsnLabel {
 pub struct CliffRows {
     /// Countries of torrents, by the index of the torrent.
     pub torrents: Vec<(u32, Country, f32)>,
+    /// Countries that most torrents have lost, sorted. The ratio is the median over the torrents.
+    pub countries: Vec<(Country, f32)>,
     /// Countries of collections, by the name of the collection.
     pub collections: Vec<(Arc<str>, Country, f32)>,
     /// Autonomous systems over all torrents.

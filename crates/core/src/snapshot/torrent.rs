@@ -18,6 +18,8 @@ pub struct TorrentRow {
     pub peers: [Count; 2],
     /// Distinct peers from each source. A peer may be named by several sources.
     pub source_peers: PerSource<Count>,
+    /// Lists of the DHT that are not stale, by [`Family::index`] of the lookup. Two of a hybrid.
+    pub dht_lists: [u8; 2],
     /// Trackers whose latest answer about the torrent was valid.
     pub trackers_online: Count,
     /// The largest seeder count that any tracker claims.
@@ -67,6 +69,8 @@ pub struct AnnounceRow {
     pub tracker: TrackerId,
     /// Whether the tracker's latest answer about the torrent was valid.
     pub success: Option<bool>,
+    /// Lists that are not stale, by [`Family::index`] of the announce. Two of a hybrid.
+    pub lists: [u8; 2],
     /// Distinct peers that the tracker lists.
     pub peers: Count,
     /// The tracker's claim.
@@ -86,6 +90,7 @@ impl AnnounceRow {
         Self {
             tracker,
             success: None,
+            lists: [0; 2],
             peers: Count::UNKNOWN,
             seeders: Count::UNKNOWN,
             leechers: Count::UNKNOWN,

@@ -24,6 +24,8 @@ pub(super) struct RowBuilder<'a> {
     announces: Vec<AnnounceRow>,
     sources: PerSource<SourceAnswers<'a>>,
     dht_claims: DhtClaims,
+    /// By [`Family::index`].
+    dht_lists: [u8; 2],
     statements: Statements,
     fresh_until: Mono,
 }
@@ -97,6 +99,7 @@ impl<'a> RowBuilder<'a> {
             announces: Vec::new(),
             sources,
             dht_claims: DhtClaims::default(),
+            dht_lists: [0; 2],
             statements: Statements::default(),
             fresh_until: Mono(u64::MAX),
         }
@@ -147,6 +150,7 @@ impl<'a> RowBuilder<'a> {
             failure = failure.or(failed_here.map(|(failed, _)| failed));
             let listed = lists.add(family, state, self.now, stale_after);
             self.limit_freshness(listed);
+            row.lists[family.index()] += u8::from(listed.is_some());
             statement.add(counted, listed, state, stale_after);
         }
         let names_peers = !lists.is_empty();
@@ -178,6 +182,7 @@ impl<'a> RowBuilder<'a> {
         self.statements.add_lookup(family, &fresh);
         if let Some(peers) = fresh.peers {
             dht.lists.push(family, peers);
+            self.dht_lists[family.index()] += 1;
         }
         let DhtClaims { seeders, leechers } = &mut self.dht_claims;
         let family = family.index();
@@ -215,6 +220,7 @@ impl<'a> RowBuilder<'a> {
         let row = TorrentRow {
             peers: all.by_family(union.as_ref()).map(Into::into),
             source_peers,
+            dht_lists: self.dht_lists,
             trackers_online: self.trackers_online().into(),
             seeders: max(|row| row.seeders),
             leechers: max(|row| row.leechers),

@@ -13,13 +13,13 @@ pub struct Shard {
 
 impl Shard {
     /// Returns whether a torrent is in the shard.
-    pub(super) fn has(self, hash: &InfoHash) -> bool {
+    pub(crate) fn has(self, hash: &InfoHash) -> bool {
         let [a, b, c, d, ..] = hash.0;
         u32::from_be_bytes([a, b, c, d]) % self.of.max(1) == self.index
     }
 
     /// Returns whether a collection is in the shard.
-    pub(super) fn has_collection(self, name: &str) -> bool {
+    pub(crate) fn has_collection(self, name: &str) -> bool {
         let add = |sum: u32, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte));
         name.bytes().fold(0, add) % self.of.max(1) == self.index
     }

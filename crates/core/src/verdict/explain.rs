@@ -104,13 +104,8 @@ impl Verdict {
                 sources()
             ),
             Reason::EmptyRecently => format!(
-<<<<<<< HEAD
                 "No source lists a peer; {}. If that holds for two rounds and probe.dead_after \
                  (default: 90 minutes), it is dead.",
-=======
-                "No source lists a peer; {}. Two such rounds at least 90 minutes apart make it \
-                 dead.",
->>>>>>> words
                 sources()
             ),
             Reason::EmptyOnce => format!(

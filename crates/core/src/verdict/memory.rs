@@ -31,7 +31,8 @@ pub(crate) struct VerdictMemory {
     pub(super) known_at: Second,
 }
 
-const _: () = assert!(size_of::<VerdictMemory>() <= 24);
+// Beside it, the row of the torrent holds the verdict: 32 bytes per torrent.
+const _: () = assert!(size_of::<VerdictMemory>() <= 24 && size_of::<Verdict>() <= 8);
 
 impl VerdictMemory {
     /// Returns the latest verdict.

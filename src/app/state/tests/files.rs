@@ -20,14 +20,14 @@ async fn saved() -> tempfile::TempDir {
 const SAVED: Unix = Unix(START + 3 * ROUND);
 
 /// Returns the names of quarantined files.
-fn quarantined(folder: &Path) -> Vec<String> {
+pub(super) fn quarantined(folder: &Path) -> Vec<String> {
     let mut names = names(folder);
     names.retain(|name| name.contains(".bad-"));
     names
 }
 
 /// Damages a file in many ways, and checks the start after each of them.
-async fn for_each_damage(section: &str, mut check: impl AsyncFnMut(&str, &Path, Run)) {
+pub(super) async fn for_each_damage(section: &str, mut check: impl AsyncFnMut(&str, &Path, Run)) {
     let folder = saved().await;
     let path = folder.path().join(format!("{section}.state"));
     let whole = fs::read(&path).unwrap();
@@ -105,8 +105,8 @@ async fn lost_shared_sets_are_rebuilt_from_torrents() {
 }
 
 #[tokio::test]
-async fn losing_trackers_or_nodes_keeps_torrents() {
-    for section in ["trackers", "dht"] {
+async fn losing_trackers_nodes_or_cliffs_keeps_torrents() {
+    for section in ["trackers", "dht", "cliffs-1-0"] {
         for_each_damage(section, async |way, folder, mut run| {
             assert_eq!(run.minima(), (Some(SAVED), 3), "{way}");
             assert_eq!(quarantined(folder).len(), 1, "{section} {way}");
@@ -145,8 +145,8 @@ async fn losing_the_key_quarantines_all_sets() {
                 .filter(|name| name.starts_with(section))
                 .count()
         };
-        let counts = ["key.", "shared-1-0.", "torrents-1-0."].map(of);
-        assert_eq!((counts, files.len()), ([1; 3], 3), "{way}: {files:?}");
+        let counts = ["key.", "cliffs-1-0.", "shared-1-0.", "torrents-1-0."].map(of);
+        assert_eq!((counts, files.len()), ([1; 4], 4), "{way}: {files:?}");
         assert!(!run.table.is_empty(), "{way}: nodes are not hashed");
         run.probe();
         run.save().await;
@@ -172,7 +172,7 @@ async fn files_of_another_installation_are_quarantined() {
     fs::remove_file(theirs.path().join("key.state")).unwrap();
     let mut run = Run::start(theirs.path(), SAVED).await;
     assert_eq!(run.minima(), (None, 0));
-    assert_eq!(quarantined(theirs.path()).len(), 2);
+    assert_eq!(quarantined(theirs.path()).len(), 3);
 }
 
 #[tokio::test]

@@ -29,8 +29,11 @@ fn victim() {
             run.release();
             run = Run::start(folder, seen).await;
         }
+        // Enough for a country that is watched.
+        run.more_peers = 40;
         for round in 0u64.. {
             run.probe();
+            run.snapshot();
             // Alternates between one shard and several.
             run.writer.shardings[0].bytes = [0, 9 << 20, 30 << 20][(round % 3) as usize];
             run.writer.shardings[1].bytes = [9 << 20, 0][(round % 2) as usize];
@@ -84,6 +87,12 @@ fn acknowledged_saves_survive_a_kill_at_any_moment() {
         interrupted += u32::from(left.iter().any(|name| name.ends_with(".new")));
         let at = Unix(acknowledged);
         let mut after = runtime.block_on(Run::start(folder.path(), at));
+        let watched = WATCHED as usize + 1;
+        assert_eq!(
+            after.engine.saved_cliffs(),
+            watched,
+            "{kill}: torrents, and their collection"
+        );
         let (seen, unique) = after.minima();
         assert!(seen >= Some(at), "{kill}: {seen:?} after {acknowledged}");
         let rounds = (acknowledged - START) / ROUND;

@@ -103,6 +103,15 @@ fn a_lost_tracker_of_one_country_is_no_fall_after_its_peers_are_stale() {
     run_without_fall(&mut world, DAY, |_| vec![(US, 10), (RU, 900)]);
 }
 
+/// It lists nearly all peers of one country. There are as many lists as before.
+#[test]
+fn a_tracker_that_is_lost_when_another_comes_back_is_no_fall() {
+    let mut world = World::new();
+    world.run(2 * DAY, |_| vec![(US, 400), (RU, 900)]);
+    world.first_source = 1;
+    run_without_fall(&mut world, 26 * 60, |_| vec![(US, 20), (RU, 900)]);
+}
+
 /// Our IPv6 fails for three hours, and most peers of one country are on IPv6.
 #[test]
 fn a_lost_family_is_no_fall() {

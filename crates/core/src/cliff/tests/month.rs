@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use super::super::{Cliffs, RunningMinute, SourceCount};
+use super::super::{Cliffs, LIST, RunningMinute, SourceLists};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -53,9 +53,9 @@ fn in_a_month_of_1000_countries_without_a_fall_none_is_reported() {
     let mut countries: Vec<Country> = (0..GROUPS * MEMBERS)
         .map(|_| Country::random(rng))
         .collect();
-    let sources = SourceCount {
-        online: 3,
-        tolerance: 0.7,
+    let sources = SourceLists {
+        lists: &[(0, LIST), (1, LIST), (2, LIST)],
+        tolerance: LIST / 10,
     };
     let mut reported = 0;
     for hour in 1..=HOURS {
