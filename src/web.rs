@@ -16,8 +16,8 @@
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //!
 //! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. TLS,
-//! passwords and extra headers come from `--web.config.file` and apply to every endpoint. No request
-//! uses the network or waits for a probe: everything that is shown is in the [`Snapshot`].
+//! passwords and extra headers come from `--web.config.file` and apply to every endpoint. No
+//! request uses the network or waits for a probe: everything that is shown is in the [`Snapshot`].
 
 mod api;
 mod escape;
