@@ -1,4 +1,5 @@
-//! Events: changes of state that are kept, the latest [`MAX_EVENTS`] of the last [`KEPT_DAYS`] days.
+//! Events: changes of state that are kept, the latest [`MAX_EVENTS`] of the last [`KEPT_DAYS`]
+//! days.
 //!
 //! Events name a torrent by its info-hash; readers look its name up. The order is that in which the
 //! changes were seen, because the wall clock may be set back.

@@ -305,7 +305,8 @@ impl World {
         reply::response(out, query.transaction, external, &body);
     }
 
-    /// Returns the contacts in the answer of a node: those that it knows, or members of its cluster.
+    /// Returns the contacts in the answer of a node: those that it knows, or members of its
+    /// cluster.
     fn contacts(
         &mut self,
         node: usize,
