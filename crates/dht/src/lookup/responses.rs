@@ -79,7 +79,7 @@ impl Lookup {
         if let Some((seeds, leechers)) = filters
             && self.filters.iter().all(|(id, _)| *id != node.id)
         {
-            self.filters.push((node.id, Box::new([*seeds, *leechers])));
+            self.filters.push((node.id, [*seeds, *leechers]));
         }
     }
 
