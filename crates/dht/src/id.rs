@@ -45,7 +45,8 @@ impl Distance {
 
     /// Returns the distance as a share of the key space.
     pub fn share(self) -> f64 {
-        self.upper() as f64 / 2f64.powi(128)
+        // Two conversions of 64 bits are faster than one of 128 bits.
+        self.high as f64 / 2f64.powi(64) + self.middle as f64 / 2f64.powi(128)
     }
 
     /// Returns the first 64 bits, which order most distances.
@@ -79,6 +80,19 @@ impl NodeId {
             middle: upper as u64,
             low: ours.1 ^ theirs.1,
         }
+    }
+
+    /// Compares the distances of two ids to this one. The first 64 bits decide almost always.
+    pub(super) fn compare_distances(&self, one: &NodeId, other: &NodeId) -> Ordering {
+        let near = |id: &NodeId| id.prefix() ^ self.prefix();
+        let by_prefix = near(one).cmp(&near(other));
+        by_prefix.then_with(|| self.distance(one).cmp(&self.distance(other)))
+    }
+
+    /// Returns the first 64 bits.
+    fn prefix(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
     /// Returns the position of the id within the key space, from 0 to 1.

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::NodeId;
 use super::bloom;
-use seedwatch_torrent::bencode::{Dict, Value};
+use seedwatch_torrent::bencode::{Dict, Entries, Value};
 
 /// Longest datagram that is parsed, in bytes. Most nodes answer in one Ethernet frame, some in
 /// several fragments.
@@ -125,11 +125,25 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, ParseError> {
     let mut error = None;
     let mut method = None;
     let mut external = None;
-    for (key, value) in top.iter() {
+    let mut entries = top.iter();
+    while let Some(key) = entries.next_key() {
+        // Almost all datagrams are responses. Their body is read once, in place.
+        if key == b"r"
+            && let Some(mut body) = entries.open_dict()
+        {
+            let read = read_response(&mut body);
+            if entries.resume_after(&body) {
+                response = Some(read);
+                continue;
+            }
+        }
+        let Some(value) = entries.next_value() else {
+            break;
+        };
         match key {
             b"t" => transaction = value.as_bytes(),
             b"y" => kind = value.as_bytes(),
-            b"r" => response = value.as_dict(),
+            b"r" => response = value.as_dict().map(|body| read_response(&mut body.iter())),
             b"e" => error = Some(value),
             b"q" => method = value.as_bytes(),
             b"ip" => external = value.as_bytes().and_then(endpoint),
@@ -138,10 +152,11 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, ParseError> {
     }
     let transaction = transaction.ok_or(ParseError::NoTransaction)?;
     match kind {
-        Some(b"r") => {
-            let body = response.ok_or(ParseError::NoId)?;
-            read_response(transaction, body, external).map(Message::Response)
-        }
+        Some(b"r") => Ok(Message::Response(Response {
+            transaction,
+            external,
+            ..response.flatten().ok_or(ParseError::NoId)?
+        })),
         Some(b"e") => Ok(Message::Error(read_error(transaction, error))),
         Some(b"q") => Ok(Message::Query(Query {
             transaction,
@@ -151,14 +166,11 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, ParseError> {
     }
 }
 
-fn read_response<'a>(
-    transaction: &'a [u8],
-    body: Dict<'a>,
-    external: Option<SocketAddr>,
-) -> Result<Response<'a>, ParseError> {
+/// Reads the body of a response to its end. Returns `None` without an id.
+fn read_response<'a>(body: &mut Entries<'a>) -> Option<Response<'a>> {
     let mut id = None;
     let mut response = Response {
-        transaction,
+        transaction: &[],
         id: NodeId([0; 20]),
         nodes: &[],
         nodes6: &[],
@@ -166,10 +178,10 @@ fn read_response<'a>(
         seeders: None,
         leechers: None,
         is_statement: false,
-        external,
+        external: None,
     };
     let mut shapes = Shapes::default();
-    for (key, value) in body.iter() {
+    for (key, value) in body {
         match (key, value) {
             (b"id", Value::Bytes(bytes)) => id = bytes.try_into().ok(),
             (b"nodes", Value::Bytes(bytes)) => {
@@ -195,14 +207,14 @@ fn read_response<'a>(
             _ => {}
         }
     }
-    response.id = NodeId(id.ok_or(ParseError::NoId)?);
+    response.id = NodeId(id?);
     let has_filters = response.seeders.is_some() && response.leechers.is_some();
     response.is_statement = match shapes.values {
         Some(are_readable) => are_readable || has_filters,
         None if shapes.filters => has_filters,
         None => shapes.nodes,
     };
-    Ok(response)
+    Some(response)
 }
 
 /// Which kinds of entries a response contains.

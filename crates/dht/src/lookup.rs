@@ -25,7 +25,7 @@ use crate::LookupStats;
 use candidates::{Candidate, CandidateList, CandidateState, NextQuery, QueryKind};
 use eclipse::EclipseGuard;
 pub(super) use outcome::LookupOutcome;
-use peer_reports::{Holders, PeerReports};
+use peer_reports::{FilterPair, Holders, PeerReports};
 pub(super) use recycle::RecycledLookup;
 use requery::RequeryBudget;
 use seedwatch_clock::Mono;
@@ -81,7 +81,7 @@ pub(super) struct Lookup {
     /// Candidates by distance.
     nodes: CandidateList,
     peer_reports: PeerReports,
-    filters: Vec<(NodeId, Box<[[u8; 256]; 2]>)>,
+    filters: Vec<(NodeId, FilterPair)>,
     holders: u8,
     filters_asked: usize,
     requery: RequeryBudget,
@@ -281,7 +281,6 @@ impl Lookup {
         if self.info_hash.is_none()
             || self.plan.holders_wanted.is_some()
             || self.filters_asked >= FILTERS
-            || self.has_truncated_list()
         {
             return false;
         }
@@ -289,7 +288,7 @@ impl Lookup {
             .closest_eligible()
             .filter(|at| self.nodes[*at].state != CandidateState::Unqueried);
         let is_last = asked.count() + FILTERS >= self.k;
-        is_last && (self.plan.was_small || self.holders >= 2)
+        is_last && (self.plan.was_small || self.holders >= 2) && !self.has_truncated_list()
     }
 
     fn has_truncated_list(&self) -> bool {

@@ -204,7 +204,7 @@ impl NodeTable {
     }
 
     /// Returns the `n` nodes closest to a target that are not bad, closest first.
-    pub(super) fn closest(&mut self, target: &NodeId, n: usize, now: Mono) -> Vec<KnownNode> {
+    pub(super) fn closest(&mut self, target: &NodeId, n: usize, now: Mono) -> &[KnownNode] {
         let minute = minute(now);
         let mut found = std::mem::take(&mut self.scratch);
         self.closest_of(
@@ -214,9 +214,8 @@ impl NodeTable {
             &|(_, node)| !node.is_bad(minute),
             &mut found,
         );
-        let closest = found.clone();
         self.scratch = found;
-        closest
+        &self.scratch
     }
 
     /// Returns the `n` nodes closest to a target that answered recently and are farther from it
@@ -269,12 +268,13 @@ impl NodeTable {
             found.clear();
             self.collect_subtree(target, depth, n, usable, minute, found);
         }
-        let distance = |known: &KnownNode| target.distance(&known.id);
+        let by_distance =
+            |one: &KnownNode, other: &KnownNode| target.compare_distances(&one.id, &other.id);
         if found.len() > n {
-            found.select_nth_unstable_by_key(n - 1, distance);
+            found.select_nth_unstable_by(n - 1, by_distance);
             found.truncate(n);
         }
-        found.sort_unstable_by_key(distance);
+        found.sort_unstable_by(by_distance);
     }
 
     /// Adds usable nodes of the subtree that shares `depth` bits with `target`, nearest subtrees

@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+/// First bytes of an IPv4 address that is mapped into IPv6 (RFC 4291, section 2.5.5.2).
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
 /// An IP address and a port. IPv4 addresses are mapped: `::ffff:a.b.c.d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct PackedAddress([u8; 18]);
@@ -30,6 +33,10 @@ impl From<PackedAddress> for SocketAddr {
 }
 
 impl PackedAddress {
+    fn is_v4(&self) -> bool {
+        self.0.starts_with(&MAPPED)
+    }
+
     pub(super) fn ip(&self) -> IpAddr {
         let mut ip = [0; 16];
         ip.copy_from_slice(&self.0[..16]);
@@ -59,10 +66,7 @@ impl PackedAddress {
 
     /// Returns the /24, or the first `bytes6` bytes of an IPv6 address.
     fn prefix(&self, bytes6: usize) -> Subnet {
-        let kept = match self.ip() {
-            IpAddr::V4(_) => 15,
-            IpAddr::V6(_) => bytes6,
-        };
+        let kept = if self.is_v4() { 15 } else { bytes6 };
         let mut subnet = [0; 15];
         subnet[..kept].copy_from_slice(&self.0[..kept]);
         Subnet(subnet)

@@ -1,18 +1,19 @@
 //! Rate limits: a token bucket for all packets, and one per node.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::time::Duration;
 
 use super::keyed::KeyedBuildHasher;
 use super::packed::PackedAddress;
 use seedwatch_clock::{Mono, TokenBucket};
 
-/// Packets per second to one node.
-const NODE_RATE: f64 = 1.0;
+/// Time in which the bucket of a node gains one token.
+const NODE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Packets in a burst to one node. Common clients ban a source that sends five per second for some
 /// time; a burst of three stays far below that.
-const NODE_BURST: f64 = 3.0;
+const NODE_BURST: u32 = 3;
 
 /// Buckets above which full ones are removed.
 const PURGE_AT: usize = 1024;
@@ -60,11 +61,15 @@ impl PacketBucket {
     }
 }
 
-/// A token bucket per node, with [`NODE_RATE`] and [`NODE_BURST`].
+/// A token bucket per node, with one token per [`NODE_INTERVAL`] and [`NODE_BURST`].
+///
+/// Every packet needs its bucket, and at a high rate there are tens of thousands. A bucket is
+/// therefore stored in 16 bytes: the keyed hash of the address, and the time at which the bucket
+/// will be full. Two addresses with the same hash would share a bucket.
 #[derive(Debug, Default)]
 pub(super) struct PerNodeLimiter {
-    /// The buckets that may not be full.
-    buckets: HashMap<PackedAddress, TokenBucket, KeyedBuildHasher>,
+    /// The buckets that may not be full, by the hash of the address.
+    full_at: HashMap<u64, Mono, KeyedBuildHasher>,
     purge_at: usize,
     /// Whether all nodes of one IP address share a limit. Off in test networks.
     per_ip: bool,
@@ -76,19 +81,26 @@ impl PerNodeLimiter {
         self.per_ip = per_ip;
     }
 
-    fn key(&self, to: &PackedAddress) -> PackedAddress {
-        if self.per_ip { to.without_port() } else { *to }
+    fn key(&self, to: &PackedAddress) -> u64 {
+        let hasher = self.full_at.hasher();
+        match self.per_ip {
+            true => hasher.hash_one(to.without_port()),
+            false => hasher.hash_one(to),
+        }
     }
 
     /// Takes the right to send a packet to a node now. Otherwise returns the time at which it is
     /// possible.
     pub(super) fn try_acquire(&mut self, to: &PackedAddress, now: Mono) -> Result<(), Mono> {
-        let full = || TokenBucket::new(NODE_RATE, NODE_BURST, now);
-        let bucket = self.buckets.entry(self.key(to)).or_insert_with(full);
-        bucket.try_take(1.0, now).map_err(|wait| now.after(wait))?;
-        if self.buckets.len() > self.purge_at.max(PURGE_AT) {
-            self.buckets.retain(|_, bucket| !bucket.is_full(now));
-            self.purge_at = self.buckets.len() * 2;
+        let full_at = self.full_at.entry(self.key(to)).or_insert(now);
+        let has_token_at = full_at.before(NODE_INTERVAL * (NODE_BURST - 1));
+        if has_token_at > now {
+            return Err(has_token_at);
+        }
+        *full_at = now.max(*full_at).after(NODE_INTERVAL);
+        if self.full_at.len() > self.purge_at.max(PURGE_AT) {
+            self.full_at.retain(|_, full_at| *full_at > now);
+            self.purge_at = self.full_at.len() * 2;
         }
         Ok(())
     }

@@ -5,12 +5,12 @@
 //! that its neighbour just found. The first round goes as fast as the rate allows, since until then
 //! swarms are unknown.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::id::NodeId;
+use super::timers::Timers;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
@@ -38,8 +38,9 @@ pub(super) struct LookupSchedule {
     ranges: usize,
     /// Time at which the first round of the current targets began.
     start: Mono,
-    /// Due time, rank in the first round, and index of each target.
-    due: BinaryHeap<Reverse<(Mono, u32, u32)>>,
+    /// Rank in the first round and index of each target, by due time. A target that was looked up
+    /// is due after all others, so times arrive in order.
+    due: Timers<(u32, u32)>,
     /// History of each target, by index.
     history: Vec<TargetHistory>,
     /// Retries of failed lookups, in the order of their times.
@@ -81,7 +82,7 @@ impl LookupSchedule {
     pub(super) fn watch(&mut self, targets: Arc<[InfoHash]>, interval: Duration, now: Mono) {
         let started = std::mem::replace(&mut self.start, now);
         let mut before = vec![None; self.targets.len()];
-        for Reverse((due, _, index)) in self.due.drain() {
+        for (due, (_, index)) in std::mem::take(&mut self.due).iter() {
             before[index as usize] = Some(due).filter(|due| *due != started);
         }
         let old = std::mem::replace(&mut self.targets, targets);
@@ -92,6 +93,7 @@ impl LookupSchedule {
         let by_number = self.targets.len() / TARGETS_PER_RANGE;
         let least = self.targets.len().clamp(1, MIN_RANGES);
         self.ranges = by_time.max(by_number).clamp(least, MAX_RANGES);
+        let mut all = Vec::with_capacity(self.targets.len());
         for (index, hash) in self.targets.iter().enumerate() {
             let known_as = old.binary_search(hash).ok();
             self.history
@@ -99,9 +101,11 @@ impl LookupSchedule {
             // A target must not stay due later than one new interval from now.
             let due = known_as.and_then(|at| before[at]);
             let due = due.map_or(now, |due| due.min(now.after(interval)));
-            self.due
-                .push(Reverse((due, self.rank(index), index as u32)));
+            all.push((due, (self.rank(index), index as u32)));
         }
+        all.sort_unstable();
+        all.into_iter()
+            .for_each(|(due, target)| self.due.add(due, target));
     }
 
     /// Returns the position of a target in the first round: the first of each range, then the
@@ -122,9 +126,8 @@ impl LookupSchedule {
 
     /// Returns the time at which the next target is due.
     pub(super) fn next_due(&self) -> Option<Mono> {
-        let due = self.due.peek().map(|Reverse((due, ..))| *due);
         let is_retrying = self.retries.front().map(|(at, _)| *at);
-        due.into_iter().chain(is_retrying).min()
+        self.due.next().into_iter().chain(is_retrying).min()
     }
 
     /// Takes a target that is due and schedules its next time.
@@ -139,12 +142,8 @@ impl LookupSchedule {
             }
         }
         let turns = (self.range_len() * self.ranges) as f64;
-        // Replacing the top of the heap takes half the time of a pop and a push.
-        let mut first = self.due.peek_mut()?;
-        let Reverse((due, rank, index)) = *first;
-        if due > now {
-            return None;
-        }
+        let due = self.due.next()?;
+        let (rank, index) = self.due.take_due(now)?;
         let next = if due == self.start {
             // After the first round, each target has its own time within the interval.
             let step = self.interval.mul_f64(f64::from(rank + 1) / turns);
@@ -153,8 +152,7 @@ impl LookupSchedule {
         } else {
             due.after(self.interval)
         };
-        *first = Reverse((next.max(now), rank, index));
-        drop(first);
+        self.due.add(next.max(now), (rank, index));
         Some(self.at(index))
     }
 
@@ -209,7 +207,7 @@ impl LookupSchedule {
     /// Makes every target due again, after lookups were dropped.
     pub(super) fn restart(&mut self, now: Mono) {
         let (targets, interval) = (Arc::clone(&self.targets), self.interval);
-        self.due.clear();
+        self.due = Timers::default();
         self.retries.clear();
         self.history
             .iter_mut()
@@ -227,11 +225,11 @@ impl LookupSchedule {
     /// Returns how many lookups are overdue, apart from the first round, and the delay of the
     /// latest one.
     pub(super) fn overdue(&self, now: Mono) -> (u32, Duration) {
-        let late =
-            |Reverse((due, ..)): &&Reverse<(Mono, u32, u32)>| *due < now && *due != self.start;
-        let all = self.due.iter().filter(late);
-        let lag = all.clone().map(|Reverse((due, ..))| now.since(*due)).max();
-        (all.count() as u32, lag.unwrap_or_default())
+        let times = self.due.iter().map(|(due, _)| due);
+        let late = times.filter(|due| *due < now && *due != self.start);
+        late.fold((0, Duration::ZERO), |(count, lag), due| {
+            (count + 1, lag.max(now.since(due)))
+        })
     }
 }
 

@@ -34,6 +34,12 @@ impl<T: Ord + Copy> Timers<T> {
         }
     }
 
+    /// Iterates over the items and their times, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Mono, T)> {
+        let heaped = self.heap.iter().map(|Reverse(item)| *item);
+        self.queue.iter().copied().chain(heaped)
+    }
+
     /// Returns the time of the earliest item.
     pub(super) fn next(&self) -> Option<Mono> {
         let queued = self.queue.front().map(|(at, _)| *at);
@@ -66,6 +72,7 @@ mod tests {
         let due: Vec<u64> = std::iter::from_fn(|| timers.take_due(Mono(9))).collect();
         assert_eq!(due, [1, 3, 4, 5, 7, 9, 9]);
         assert_eq!(timers.next(), Some(Mono(20)));
+        assert_eq!(timers.iter().collect::<Vec<_>>(), [(Mono(20), 20)]);
         assert_eq!(timers.take_due(Mono(20)), Some(20));
         assert_eq!(timers.next(), None);
     }

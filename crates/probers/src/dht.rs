@@ -154,7 +154,7 @@ fn open(listen: &[SocketAddr]) -> io::Result<[Option<socket2::Socket>; 2]> {
         let Some(at) = listen.iter().find(of_family) else {
             continue;
         };
-        let error = match datagram::open(*at) {
+        let error = match datagram::open_unfragmented(*at) {
             Ok(socket) => {
                 sockets[family.index()] = Some(socket);
                 continue;

@@ -236,18 +236,44 @@ impl<'a> Entries<'a> {
     pub fn rest(&self) -> &'a [u8] {
         self.items.rest()
     }
+
+    /// Returns the next key. The caller must read its value next.
+    pub fn next_key(&mut self) -> Option<&'a [u8]> {
+        let Value::Bytes(key) = self.items.next()? else {
+            self.items.damage = Some(Error::Syntax);
+            return None;
+        };
+        Some(key)
+    }
+
+    /// Returns the value of the latest key.
+    pub fn next_value(&mut self) -> Option<Value<'a>> {
+        self.items.next()
+    }
+
+    /// Opens the value of the latest key if it is a dictionary, without a search for its end. The
+    /// caller iterates over it and then passes it to [`Entries::resume_after`].
+    pub fn open_dict(&self) -> Option<Entries<'a>> {
+        Dict::open(self.items.rest).map(|dict| dict.iter())
+    }
+
+    /// Continues after a dictionary of [`Entries::open_dict`] that was read to its end. Returns
+    /// false if it is damaged; its end is then unknown, and the value has not been read.
+    pub fn resume_after(&mut self, dict: &Entries<'a>) -> bool {
+        let is_whole = dict.damage().is_none();
+        if is_whole {
+            self.items.rest = dict.rest();
+        }
+        is_whole
+    }
 }
 
 impl<'a> Iterator for Entries<'a> {
     type Item = (&'a [u8], Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let key = self.items.next()?;
-        let Value::Bytes(key) = key else {
-            self.items.damage = Some(Error::Syntax);
-            return None;
-        };
-        self.items.next().map(|value| (key, value))
+        let key = self.next_key()?;
+        self.next_value().map(|value| (key, value))
     }
 }
 
@@ -299,11 +325,12 @@ fn skip(input: &[u8]) -> Result<usize, Error> {
                 at += 1;
             }
             b'0'..=b'9' => {
-                let (start, length) = string_header(&input[at..])?;
-                let end = at.checked_add(start).and_then(|s| s.checked_add(length));
-                at = end
-                    .filter(|&end| end <= input.len())
-                    .ok_or(Error::Truncated)?;
+                let rest = &input[at..];
+                let (start, length) = string_header(rest)?;
+                if length > rest.len() - start {
+                    return Err(Error::Truncated);
+                }
+                at += start + length;
             }
             _ => return Err(Error::Syntax),
         }

@@ -27,9 +27,15 @@ pub fn run_inside() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Brings the loopback interface up. Returns whether packets can be dropped.
+/// Brings the loopback interface up. Returns whether it is.
+pub fn bring_up() -> bool {
+    run("ip link set lo up")
+}
+
+/// Brings the loopback interface up. Returns whether packets can be dropped. Every packet then
+/// passes through a chain of rules.
 pub fn prepare() -> bool {
-    run("ip link set lo up") && run("nft add table inet loss") && {
+    bring_up() && run("nft add table inet loss") && {
         // Packets are dropped on input: a drop on output would be an error at the sender.
         run("nft add chain inet loss input { type filter hook input priority 0 ; }")
     }

@@ -32,6 +32,9 @@ const DATAGRAM: usize = 1536;
 /// Batches that are read before due answers are sent.
 const BATCHES: usize = 8;
 
+/// Pause after each turn with queries.
+const TICK: Duration = Duration::from_millis(1);
+
 /// A world and its sockets.
 pub struct WorldServer {
     world: World,
@@ -133,6 +136,11 @@ impl WorldServer {
                 }
             }
             self.send_due()?;
+            if socket {
+                // A client on this machine pays for each query that wakes this process. Queries
+                // that arrive during the pause wake nothing.
+                std::thread::sleep(TICK);
+            }
         }
     }
 

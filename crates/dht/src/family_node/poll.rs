@@ -327,13 +327,14 @@ impl FamilyNode {
         now: Mono,
         context: &PollContext<'_>,
     ) {
-        let start = self.table.closest(&target, START_NODES, now);
-        let closest = start.iter().take(lookup::K);
         let recall = context.settings.recall_target.filter(|_| known.was_small);
+        let holders_wanted = recall.map(|recall| self.holders_needed(recall));
+        let start = self.table.closest(&target, START_NODES, now);
+        let mut closest = start.iter().take(lookup::K);
         let plan = Plan {
-            warm: known.visited && closest.clone().all(|node| node.is_good),
+            warm: known.visited && closest.all(|node| node.is_good),
             was_small: known.was_small,
-            holders_wanted: recall.map(|recall| self.holders_needed(recall)),
+            holders_wanted,
             require_distinct_subnets: context.settings.require_distinct_subnets,
             accept: context.settings.accept,
         };

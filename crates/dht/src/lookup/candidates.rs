@@ -82,9 +82,14 @@ impl CandidateList {
     pub(super) fn find(&self, distance: &Distance) -> Result<usize, usize> {
         let prefix = distance.prefix();
         let first = self.prefixes.partition_point(|other| *other < prefix);
+        if self.prefixes.get(first) != Some(&prefix) {
+            return Err(first);
+        }
+        if self.nodes[first].distance == *distance {
+            return Ok(first);
+        }
         // Only an attacker who chooses ids makes several nodes share these 64 bits.
-        let same = self.prefixes[first..].iter();
-        let same = same.take_while(|other| **other == prefix).count();
+        let same = self.prefixes[first..].partition_point(|other| *other == prefix);
         let same = &self.nodes[first..first + same];
         match same.binary_search_by_key(distance, |node| node.distance) {
             Ok(at) => Ok(first + at),

@@ -126,7 +126,7 @@ impl Lookup {
             closest.any(|node| node.id == *id && !liar(node.holder))
         };
         let filters = self.filters.iter().filter(|(id, _)| is_trusted(id));
-        let filters: Vec<_> = filters.map(|(_, filters)| &**filters).collect();
+        let filters: Vec<_> = filters.map(|(_, filters)| filters).collect();
         let bound = (!self.has_truncated_list()).then_some(peers.len());
         let filters = peer_reports::drop_implausible(filters, bound);
         let estimate = peer_reports::estimate(&filters, &peers, self.plan.accept);

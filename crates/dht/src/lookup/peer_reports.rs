@@ -29,11 +29,30 @@ const TOO_UNLIKELY: f64 = 1e-3;
 /// Peers as the holders named them, including repetitions.
 #[derive(Debug, Default)]
 pub(super) struct PeerReports {
-    v4: Vec<(Endpoint4, u8)>,
+    v4: Vec<Report4>,
     v6: Vec<(Endpoint6, u8)>,
     malformed: u32,
     /// Whether both lists are sorted.
     sorted: bool,
+}
+
+/// An IPv4 peer and a holder that named it: address, port and holder in one integer, which sorts
+/// several times as fast as a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Report4(u64);
+
+impl Report4 {
+    fn new(peer: Endpoint4, holder: u8) -> Self {
+        Self(u64::from(peer.ip) << 32 | u64::from(peer.port) << 16 | u64::from(holder))
+    }
+}
+
+impl From<Report4> for (Endpoint4, u8) {
+    fn from(Report4(report): Report4) -> Self {
+        let ip = (report >> 32) as u32;
+        let port = (report >> 16) as u16;
+        (Endpoint4 { ip, port }, report as u8)
+    }
 }
 
 /// How often peers were named, as in a capture–recapture experiment.
@@ -73,7 +92,7 @@ impl PeerReports {
                 [a, b, c, d, e, f] => {
                     let ip = u32::from_be_bytes([a, b, c, d]);
                     let port = u16::from_be_bytes([e, f]);
-                    self.v4.push((Endpoint4 { ip, port }, holder));
+                    self.v4.push(Report4::new(Endpoint4 { ip, port }, holder));
                 }
                 _ if value.len() == 18 => listed.push_compact6(value),
                 _ => self.malformed += 1,
@@ -96,9 +115,7 @@ impl PeerReports {
 
     fn sort(&mut self) {
         if !std::mem::replace(&mut self.sorted, true) {
-            // One integer compares faster than a pair.
-            let order = |peer: &Endpoint4| u64::from(peer.ip) << 16 | u64::from(peer.port);
-            self.v4.sort_unstable_by_key(|(peer, _)| order(peer));
+            self.v4.sort_unstable();
             self.v6.sort_unstable_by_key(|(peer, _)| *peer);
         }
     }
@@ -177,19 +194,25 @@ impl PeerReports {
 
 /// Calls `each` for every distinct peer of a sorted list that trusted holders named, with these
 /// holders and the number of reports.
-fn for_each_peer<P: Copy + Ord>(
-    sorted: &[(P, u8)],
+fn for_each_peer<P: PartialEq, R: Copy + Into<(P, u8)>>(
+    sorted: &[R],
     trusted: Holders,
     mut each: impl FnMut(P, Holders, usize),
 ) {
-    for run in sorted.chunk_by(|a, b| a.0 == b.0) {
+    let mut reports = sorted.iter().map(|report| (*report).into()).peekable();
+    while let Some((peer, first)) = reports.next() {
         let (mut by, mut times) = (0, 0);
-        for holder in run.iter().map(|(_, holder)| 1 << holder & trusted) {
+        let mut named_by = |holder: u8| {
+            let holder = 1 << holder & trusted;
             by |= holder;
             times += usize::from(holder != 0);
+        };
+        named_by(first);
+        while let Some((_, holder)) = reports.next_if(|(next, _)| *next == peer) {
+            named_by(holder);
         }
         if by != 0 {
-            each(run[0].0, by, times);
+            each(peer, by, times);
         }
     }
 }

@@ -79,8 +79,7 @@ impl Lookup {
         if let Some((seeders, leechers)) = filters
             && self.filters.iter().all(|(id, _)| *id != node.id)
         {
-            self.filters
-                .push((node.id, Box::new([*seeders, *leechers])));
+            self.filters.push((node.id, [*seeders, *leechers]));
         }
     }
 

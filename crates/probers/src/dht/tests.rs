@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::time::timeout;
 
 use super::*;
@@ -336,6 +337,13 @@ async fn the_worker_survives_a_fault() {
     assert!(lookups.iter().all(|lookup| lookup.info_hash == HASH));
     running.find_peers(1).await;
     assert_eq!(running.prober.drain().await, [node.contact]);
+}
+
+#[test]
+fn queries_are_never_fragmented() {
+    let [socket, _] = open(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+    let discovery = sockopt::ip_mtu_discover(socket.unwrap());
+    assert_eq!(discovery, Ok(sockopt::Ipv4PathMtuDiscovery::PROBE));
 }
 
 #[tokio::test]

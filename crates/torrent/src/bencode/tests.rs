@@ -19,6 +19,31 @@ fn every_kind_of_value_is_read() {
 }
 
 #[test]
+fn a_nested_dictionary_can_be_read_in_place() {
+    let mut outer = Dict::open(b"d1:rd1:ai1ee1:ti2ee").unwrap().iter();
+    assert_eq!(outer.next_key(), Some(&b"r"[..]));
+    let mut inner = outer.open_dict().unwrap();
+    assert_eq!(inner.next(), Some((&b"a"[..], Value::Int(1))));
+    assert_eq!(inner.next(), None);
+    assert!(outer.resume_after(&inner));
+    assert_eq!(outer.next_key(), Some(&b"t"[..]));
+    assert!(outer.open_dict().is_none());
+    assert_eq!(outer.next_value(), Some(Value::Int(2)));
+    assert_eq!((outer.next(), outer.damage()), (None, None));
+}
+
+#[test]
+fn a_damaged_nested_dictionary_can_be_skipped() {
+    let mut outer = Dict::open(b"d1:rdi1ei2ee1:ti3ee").unwrap().iter();
+    outer.next_key().unwrap();
+    let mut inner = outer.open_dict().unwrap();
+    assert_eq!(inner.next(), None);
+    assert!(!outer.resume_after(&inner));
+    assert!(outer.next_value().is_some());
+    assert_eq!(outer.next(), Some((&b"t"[..], Value::Int(3))));
+}
+
+#[test]
 fn a_truncated_string_yields_its_readable_part() {
     let input = b"d8:intervali1800e5:peers12:abcdefghi";
     let mut entries = Dict::open(input).unwrap().iter();
