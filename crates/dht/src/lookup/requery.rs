@@ -6,7 +6,7 @@
 
 use super::super::id::NodeId;
 use super::peer_reports::CaptureCounts;
-use super::{Candidate, Lookup, MAX_K, QueryKind};
+use super::{Candidate, CandidateState, Lookup, MAX_K, QueryKind};
 
 /// Length from which on a list may be truncated: common clients truncate at 50 or 100.
 const FULL_LIST: usize = 45;
@@ -98,7 +98,7 @@ impl Lookup {
                     .filter(|(_, _, list_queries, _)| *list_queries == 0);
                 self.extra_queries
                     .extend(unheard.map(|(id, ..)| (*id, QueryKind::Peers)));
-            } else if self.filters_asked == 0 {
+            } else if self.filters_asked <= self.lost_filters() {
                 short.truncate(1);
                 self.extra_queries
                     .extend(short.iter().map(|(id, ..)| (*id, QueryKind::Filters)));
@@ -121,6 +121,15 @@ impl Lookup {
             self.extra_queries
                 .extend(filters.map(|(id, ..)| (*id, QueryKind::Filters)));
         }
+    }
+
+    /// Returns how many nodes were asked for filters only, and do not answer in time.
+    fn lost_filters(&self) -> usize {
+        let is_lost = |node: &&Candidate| {
+            let is_silent = matches!(node.state, CandidateState::Failed | CandidateState::Stale);
+            is_silent && node.list_queries == 0
+        };
+        self.nodes.iter().filter(is_lost).count()
     }
 }
 

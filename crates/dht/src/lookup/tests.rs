@@ -163,6 +163,30 @@ fn holders_with_truncated_lists_are_queried_again_and_asked_for_filters() {
 }
 
 #[test]
+fn filters_that_are_lost_are_asked_for_again() {
+    let mut lookup = lookup(LAB);
+    for bits in 1..=20 {
+        lookup.add_candidate(id(bits), address(bits as u8), 1);
+    }
+    let (mut lost, mut asked) = (0, Vec::new());
+    while !lookup.is_over(&mut unmeasured(), &BoundIds::default()) {
+        let Some(query) = query(&mut lookup) else {
+            continue;
+        };
+        if !query.scrape {
+            answer(&mut lookup, &query.id, &[1, 2], &[]);
+        } else if lost < requery::FILTERS / 2 {
+            lost += 1;
+            lookup.mark_stale(&query.id);
+        } else {
+            asked.push(query.id);
+            answer(&mut lookup, &query.id, &[1, 2], &[]);
+        }
+    }
+    assert_eq!((lost, asked.len()), (2, 1), "{asked:?}");
+}
+
+#[test]
 fn too_few_answers_are_a_timeout_not_an_empty_swarm() {
     let mut lookup = lookup(PLAN);
     for bits in 1..=12 {
