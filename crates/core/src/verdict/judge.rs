@@ -84,8 +84,7 @@ impl VerdictMemory {
             return (before, Reason::Outage, None);
         }
         self.asked.start(at.hour);
-        let is_answered = !(evidence.empty.is_empty() && evidence.silent.is_empty());
-        if !evidence.unasked.is_empty() && !(is_answered && self.is_tired_of_waiting(at)) {
+        if self.waits_for_first_answers(evidence, at) {
             // Waiting does not add to the time in which the swarm was known to be empty.
             if self.empty_since == Second::NEVER {
                 self.known_at = Second::at(at.now.mono);
@@ -119,6 +118,13 @@ impl VerdictMemory {
             true => (State::Unobserved, reason, None),
             false => (state, reason, review),
         }
+    }
+
+    /// Returns whether a source was not asked yet and should be soon. One that is left alone for a
+    /// day, as it wishes, must not hold the others up.
+    fn waits_for_first_answers(&self, evidence: &Evidence, at: &Circumstances) -> bool {
+        let is_first = evidence.empty.is_empty() && evidence.silent.is_empty();
+        !evidence.unasked.is_empty() && (is_first || !self.is_tired_of_waiting(at))
     }
 
     /// Returns whether sources have been asked for so long that one which has never said whether the
