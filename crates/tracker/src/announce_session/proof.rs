@@ -76,14 +76,10 @@ impl Reading {
         match self.proof {
             Proof::Peers => announced.peer_list_withheld = false,
             Proof::Empty => remove_us(&mut announced.peers, own),
-            Proof::Names => announced.peer_list_withheld = true,
+            Proof::Names => withhold(&mut announced),
             Proof::None => {
-                // Counts of 0 prove no more than an empty list.
-                if !announced.counts.claims_peers() {
-                    announced.counts = Counts::default();
-                }
                 announced.peers = Peers::default();
-                announced.peer_list_withheld = true;
+                withhold(&mut announced);
             }
         }
         announced
@@ -101,6 +97,14 @@ fn says_empty(announced: &AnnounceResponse, has_list: bool, own: &PeerFilter) ->
     let names_only_us = peers.v4.iter().all(|peer| own.is_port(peer.port))
         && peers.v6.iter().all(|peer| own.is_port(peer.port));
     counts.is_empty() || has_list && names_only_us && !counts.claims_peers()
+}
+
+/// Notes that the list of an answer is not known. Counts of 0 prove no more than an empty list.
+pub(super) fn withhold(announced: &mut AnnounceResponse) {
+    announced.peer_list_withheld = true;
+    if !announced.counts.claims_peers() {
+        announced.counts = Counts::default();
+    }
 }
 
 /// Removes entries with our ports.

@@ -1,6 +1,6 @@
 //! What the answers of one session prove together.
 
-use super::proof::{Proof, Reading, is_same, lists_us, remove_us};
+use super::proof::{Proof, Reading, is_same, lists_us, remove_us, withhold};
 use super::{AnnounceRequest, AnnounceResult, PeerFilter, QueryOutcome, SessionAnswer};
 use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, StoppedList};
 use seedwatch_torrent::Peers;
@@ -70,11 +70,8 @@ fn from_started(
 ) -> Box<AnnounceResponse> {
     let mut announced = Box::new(reading.announced);
     announced.strategy = AnnounceStrategy::StartThenStop;
-    announced.peer_list_withheld = matches!(reading.proof, Proof::Names | Proof::None);
-    if announced.peer_list_withheld && announced.counts.is_empty() {
-        // Counts of 0 prove no more than an empty list.
-        announced.counts.seeders = None;
-        announced.counts.leechers = None;
+    if matches!(reading.proof, Proof::Names | Proof::None) {
+        withhold(&mut announced);
     }
     if reading.proof == Proof::Peers {
         announced.stopped_list = compare_lists(query, &announced.peers, asked, own);

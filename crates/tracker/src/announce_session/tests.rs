@@ -377,6 +377,32 @@ fn an_empty_list_is_zero_unless_contradicted() {
     }
 }
 
+/// BEP 3 allows host names, which are not resolved. They are peers, whatever the counts say.
+#[test]
+fn counts_of_0_beside_host_names_are_unknown() {
+    let named = || {
+        let mut answer = answer(counts(0, 0), &[]);
+        answer.announced.peer_list_withheld = true;
+        answer
+    };
+    for strategy in [
+        AnnounceStrategy::StoppedOnly,
+        AnnounceStrategy::StartThenStop,
+    ] {
+        let mut session = AnnounceSession::new(strategy);
+        let next = loop {
+            let request = session.request();
+            match answer_request(&mut session, request, named()) {
+                Next::Send => {}
+                done => break done,
+            }
+        };
+        let response = response(next);
+        assert!(response.peer_list_withheld, "{strategy:?}");
+        assert_eq!(response.counts, Counts::default(), "{strategy:?}");
+    }
+}
+
 #[test]
 fn a_leecher_that_may_be_us_is_no_claim_of_another() {
     let us = format!("81.2.3.9:{OUR_PORT}");
