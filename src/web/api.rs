@@ -68,7 +68,7 @@ pub(super) struct Causes<'a> {
 /// One cause.
 #[derive(Serialize)]
 struct CauseView<'a> {
-    /// `outage`, `family_lost`, `dht_silent` or `tracker_down`.
+    /// `outage`, `family_lost`, `resolver_down`, `dht_silent` or `tracker_down`.
     kind: &'static str,
     /// The lost family.
     family: Option<&'static str>,
@@ -84,7 +84,7 @@ impl<'a> Causes<'a> {
     pub(super) fn of(snapshot: &'a Snapshot) -> Self {
         let view = |cause: &'a Cause| {
             let (family, tracker, torrents) = match cause {
-                Cause::Outage | Cause::DhtSilent => (None, None, None),
+                Cause::Outage | Cause::ResolverDown | Cause::DhtSilent => (None, None, None),
                 Cause::FamilyLost(family) => (Some(family.as_label()), None, None),
                 Cause::TrackerDown { tracker, torrents } => {
                     (None, Some(&**tracker), Some(*torrents))

@@ -152,7 +152,7 @@ impl Swarms {
     }
 
     /// Counts the duration of a probe and its failure. Must be called for every probe, even if our
-    /// own outage voids it.
+    /// own outage voids it, unless our own resolver does.
     pub fn count_probe(&mut self, observation: &Observation) {
         let tracker = observation.tracker.0 as usize;
         let Some(tracker) = self.state.latest.trackers.get_mut(tracker) else {

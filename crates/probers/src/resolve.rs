@@ -13,6 +13,7 @@
 //!   time that name servers take.
 
 mod cache;
+mod check;
 mod lookup;
 mod queue;
 mod route;
