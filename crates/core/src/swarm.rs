@@ -78,6 +78,9 @@ use seedwatch_tracker::{AnnounceId, Observation, Report, TrackerId};
 use state::SwarmState;
 use torrent::TorrentState;
 
+/// How long trackers may list an announce that was not withdrawn: most forget it within an hour.
+const LEFT_BEHIND: Duration = Duration::from_secs(2 * 3600);
+
 /// The state of all torrents, collections and trackers.
 #[derive(Debug)]
 pub struct Swarms {
@@ -134,6 +137,11 @@ impl Swarms {
     /// statement of DHT nodes never excludes a peer.
     pub fn set_external_addresses(&mut self, addresses: impl Iterator<Item = IpAddr>) {
         self.state.intake.filter.own.set_external(addresses);
+    }
+
+    /// Expects entries of our own in all peer lists for [`LEFT_BEHIND`].
+    pub fn expect_own_entries(&mut self, now: Mono) {
+        self.state.intake.filter.own_listed_until = now.after(LEFT_BEHIND);
     }
 
     /// Sets the state of our own network, for the verdicts.

@@ -219,7 +219,7 @@ impl Daemon {
         let now = self.clock.now();
         let mut snapshot = self.engine.snapshot(now);
         self.state_writer
-            .save_events(&mut self.engine, &snapshot.events, now);
+            .save_events(&mut self.engine, &snapshot.events);
         snapshot.state = self.state_writer.row();
         self.snapshot.store(Arc::new(snapshot));
         start + time_between_snapshots(start.elapsed())
