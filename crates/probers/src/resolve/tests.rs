@@ -430,3 +430,21 @@ async fn fresh_lookups_show_whether_the_name_servers_work() {
     assert!(resolve(&resolver, "udp://t.example:1/").await.is_ok());
     assert_eq!(ask(&["t.example"]).await, [NameAnswer::Failed], "no cache");
 }
+
+#[test]
+fn a_host_without_an_address_of_a_family_is_not_unreachable_over_it() {
+    let (v4, v6): (IpAddr, IpAddr) = (PUBLIC4.into(), PUBLIC6.into());
+    let offline = |known: &[IpAddr], routed: &[IpAddr], has_default| {
+        let resolved = Resolved {
+            offline: offline_families(known, routed, || has_default),
+            ..Resolved::default()
+        };
+        Family::ALL.map(|family| resolved.reachable(family).is_err())
+    };
+    assert_eq!(offline(&[v4], &[], false), [true, false]);
+    assert_eq!(offline(&[v6], &[], false), [false, true]);
+    assert_eq!(offline(&[v4, v6], &[], false), [true, true]);
+    assert_eq!(offline(&[v4, v6], &[v6], false), [false, false]);
+    assert_eq!(offline(&[v4, v6], &[], true), [false, false]);
+    assert_eq!(offline(&[], &[], false), [false, false]);
+}
