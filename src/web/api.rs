@@ -255,8 +255,8 @@ struct Announce<'a> {
 struct ProbeFailure<'a> {
     reason: &'static str,
     text: &'a str,
-    /// How long the tracker asks to wait, in seconds. `null` if it does not say or says `never`
-    /// (BEP 31).
+    /// How long the tracker asks to wait, in seconds; for `never` (BEP 31), how long seedwatch leaves
+    /// the torrent alone. `null` if it does not say.
     retry_seconds: Option<u64>,
 }
 
@@ -369,9 +369,6 @@ fn probe_failure(failed: &ProbeError) -> ProbeFailure<'_> {
     ProbeFailure {
         reason: failed.reason.as_label(),
         text: &failed.text,
-        retry_seconds: match failed.retry {
-            Some(Retry::After(wait)) => Some(wait.as_secs()),
-            Some(Retry::Never) | None => None,
-        },
+        retry_seconds: failed.retry.map(Retry::seconds),
     }
 }
