@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::log::{LogFormat, LogLevel};
 use seedwatch_exporter::{ExternalUrl, ListenAddress};
@@ -80,7 +81,7 @@ pub struct WebFlags {
 
     /// URL under which a browser reaches the daemon, for example through a reverse proxy. Its path
     /// may stand before the path of every request.
-    #[arg(long = "web.external-url", value_name = "URL")]
+    #[arg(long = "web.external-url", value_name = "URL", value_parser = external_url)]
     pub external_url: Option<ExternalUrl>,
 
     /// Largest number of scrapes, pages and API lists answered at a time; 0 = 256.
@@ -96,6 +97,26 @@ pub struct WebFlags {
 impl Cli {
     /// Default of `--config.file`.
     pub const CONFIG_FILE: &str = "config.yaml";
+
+    /// Parses the arguments of this process. Prints usage errors and ends the process.
+    pub fn of_process() -> Self {
+        Self::parse().checked().unwrap_or_else(|error| error.exit())
+    }
+
+    /// Checks the flags against each other.
+    fn checked(self) -> Result<Self, clap::Error> {
+        let path = &self.web.telemetry_path;
+        let prefix = self.web.external_url.as_ref().map(ExternalUrl::prefix);
+        match prefix.filter(|prefix| !prefix.is_empty() && is_at_or_below(path, prefix)) {
+            Some(prefix) => Err(Self::command().error(
+                ErrorKind::ArgumentConflict,
+                format!(
+                    "the path {prefix} of --web.external-url hides --web.telemetry-path {path}"
+                ),
+            )),
+            None => Ok(self),
+        }
+    }
 }
 
 impl WebFlags {
@@ -150,28 +171,39 @@ fn version() -> &'static str {
 }
 
 /// Paths of other endpoints.
-const RESERVED: [&str; 4] = ["/", "/config", "/api", "/-"];
+const RESERVED: [&str; 4] = ["/config", "/runbook", "/api", "/-"];
 
 fn telemetry_path(path: &str) -> Result<String, String> {
     let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%');
     if !path.starts_with('/') || !path.bytes().all(visible) {
         return Err("must be a path such as /metrics".to_owned());
     }
-    let below = |parent: &str| {
-        let rest = path.strip_prefix(parent);
-        rest.is_some_and(|rest| rest.is_empty() || parent != "/" && rest.starts_with('/'))
-    };
-    match RESERVED.into_iter().any(below) {
+    match path == "/" || is_reserved(path) {
         true => Err("this path is taken by another endpoint".to_owned()),
         false => Ok(path.to_owned()),
     }
 }
 
+fn external_url(text: &str) -> Result<ExternalUrl, String> {
+    let url: ExternalUrl = text.parse()?;
+    match is_reserved(url.prefix()) {
+        true => Err("its path is taken by an endpoint".to_owned()),
+        false => Ok(url),
+    }
+}
+
+fn is_reserved(path: &str) -> bool {
+    let mut reserved = RESERVED.into_iter();
+    reserved.any(|parent| is_at_or_below(path, parent))
+}
+
+fn is_at_or_below(path: &str, parent: &str) -> bool {
+    let rest = path.strip_prefix(parent);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-    use clap::error::ErrorKind;
-
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -223,6 +255,33 @@ mod tests {
         assert_eq!(url.to_string(), "https://m.example/seedwatch");
         assert_eq!(cli.log_level, LogLevel::Debug);
         assert_eq!(cli.log_format, LogFormat::Json);
+    }
+
+    #[test]
+    fn the_path_of_the_external_url_hides_no_endpoint() {
+        for url in [
+            "http://m.example/api",
+            "http://m.example/api/v1/",
+            "http://m.example/config",
+            "http://m.example/runbook",
+            "http://m.example/-/ready",
+            "http://m.example:99999/",
+            "http://m.example/metrics",
+        ] {
+            let cli = parse(&format!("--web.external-url {url}"));
+            assert!(cli.and_then(Cli::checked).is_err(), "{url}");
+        }
+        for (url, telemetry, is_accepted) in [
+            ("http://m.example/metrics", "/m", true),
+            ("http://m.example/apis", "/metrics", true),
+            ("http://m.example/sw", "/sw/metrics", false),
+            ("http://m.example/sw", "/runbook", false),
+            ("http://m.example", "/metrics", true),
+        ] {
+            let line = format!("--web.external-url {url} --web.telemetry-path {telemetry}");
+            let cli = parse(&line).and_then(Cli::checked);
+            assert_eq!(cli.is_ok(), is_accepted, "{line}");
+        }
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use seedwatch::cli::{Cli, Command, ProbeFlags};
 use seedwatch::config::Config;
 use seedwatch::metrics::{REVISION, VERSION};
@@ -19,7 +18,7 @@ use tracing::{error, info};
 type BoxError = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     // Dropped last, which writes the remaining lines.
     let _log = match log::init(cli.log_level, cli.log_format) {
         Ok(log) => log,

@@ -12,6 +12,7 @@
 //! | `guard` | opening files: no links, no FIFOs, no files of other users |
 //! | `lost` | the section `lost`: shards of the state that were lost, and when. Pure |
 //! | `key` | the section `key` |
+//! | `ports` | the section `ports`: the ports that we announce, until all announces are withdrawn |
 //! | `table` | the section `dht`. Pure |
 //!
 //! All calls block on the disk, so they must not run on threads of the async runtime.
@@ -22,12 +23,14 @@ mod folder;
 mod guard;
 mod key;
 mod lost;
+mod ports;
 mod table;
 
 pub use events::{EventFile, LoadedEvents};
 pub use file::{FileError, MAX_PAYLOAD};
 pub use folder::{MAX_QUARANTINED, Store};
 pub use lost::{Loss, MAX_LOSSES};
+pub use ports::Ports;
 pub use table::MAX_CONTACTS;
 
 use std::io;

@@ -130,13 +130,15 @@ async fn start(
     dht_out: mpsc::Sender<DhtReport>,
     written: mpsc::Sender<SaveOutcome>,
 ) -> Result<Started, StartError> {
-    let identity = identity::new_identity(&config.tracker.peer_id_prefix);
-    let resolver = Resolver::system();
-    let prober_settings = probers::settings(config, identity, probers::roots()?);
-    let probers = probers::start(prober_settings.clone(), &resolver, observations)?;
     let key = identity::new_key().map_err(StartError::Random)?;
     let state_writer = StateWriter::open(&config.state, key, written).await;
     let mut state_writer = state_writer.map_err(StartError::State)?;
+    let mut identity = identity::new_identity(&config.tracker.peer_id_prefix);
+    let announced = state_writer.announced_ports(identity.ports).await;
+    identity.ports = announced.ports;
+    let resolver = Resolver::system();
+    let prober_settings = probers::settings(config, identity, probers::roots()?);
+    let probers = probers::start(prober_settings.clone(), &resolver, observations)?;
     let dht = Dht::start(config, &resolver, &state_writer, dht_out).await?;
     let engine = Engine::empty(
         &engine_settings(config),
@@ -145,6 +147,9 @@ async fn start(
         clock.now(),
     );
     let mut engine = state_writer.restore(engine, clock.now()).await;
+    if announced.is_inherited {
+        engine.expect_own_entries(clock.now().mono);
+    }
     engine.reload(&engine_settings(config), clock.now());
     Ok(Started {
         prober_settings,

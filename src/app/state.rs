@@ -23,6 +23,7 @@
 
 mod event_writer;
 mod found_shards;
+mod ports;
 mod restore;
 mod save_errors;
 mod save_pass;
@@ -211,10 +212,10 @@ impl StateWriter {
     }
 
     /// Begins to save new events. `history` holds all of them.
-    pub(super) fn save_events(&mut self, engine: &mut Engine, history: &EventHistory, now: Now) {
+    pub(super) fn save_events(&mut self, engine: &mut Engine, history: &EventHistory) {
         let new = engine.take_state_events();
         if let Some(store) = &self.store {
-            self.events.write(store, new, history, now.unix);
+            self.events.write(store, new, history);
         }
     }
 
@@ -312,9 +313,7 @@ impl StateWriter {
             return;
         };
         let (new, history) = (engine.take_state_events(), engine.event_history());
-        let writing = self
-            .events
-            .finish(&store, new, &history, now.unix, deadline);
+        let writing = self.events.finish(&store, new, &history, deadline);
         writing.await;
         let deadline = deadline.into();
         let late = "the state is saved in part only: the disk did not answer in time";

@@ -10,6 +10,9 @@ use seedwatch_torrent::Magnet;
 /// Most files one glob may match.
 const MAX_MATCHES: usize = super::MAX_TORRENTS;
 
+/// Directories of the kernel. They hold no metainfo files, and take long to list.
+const OF_KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
+
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
@@ -50,6 +53,9 @@ pub(super) fn matching(base: &Path, name: &str) -> Result<Vec<PathBuf>, GlobErro
     while let Some(part) = rest.next_if(plain) {
         root.push(part);
     }
+    if fs::canonicalize(&root).is_ok_and(|path| path == Path::new("/")) {
+        root = PathBuf::from("/");
+    }
     let pattern = {
         let root = root.to_string_lossy();
         let separator = if root.is_empty() || root.ends_with('/') {
@@ -76,11 +82,8 @@ pub(super) fn matching(base: &Path, name: &str) -> Result<Vec<PathBuf>, GlobErro
         let pattern = Pattern::new(&pattern).map_err(invalid)?;
         walk(&root, &pattern, &mut take)?;
     } else {
-        for path in glob_with(&pattern, OPTIONS).map_err(invalid)? {
-            let path = path.map_err(|error| unreadable(error.path(), error.error()))?;
-            if !path.is_dir() {
-                take(path)?;
-            }
+        for pattern in below_root(&root, &pattern).map_err(invalid)? {
+            expand(&pattern, &mut take).map_err(invalid)??;
         }
     }
     if files.is_empty() {
@@ -88,6 +91,52 @@ pub(super) fn matching(base: &Path, name: &str) -> Result<Vec<PathBuf>, GlobErro
     }
     files.sort();
     Ok(files)
+}
+
+/// Returns a pattern whose first wildcard is in the root directory with each name there, without
+/// those of the kernel. Returns any other pattern as it is, or none if it is in a directory of the
+/// kernel.
+fn below_root(root: &Path, pattern: &str) -> Result<Vec<String>, PatternError> {
+    if is_of_kernel(root) {
+        return Ok(Vec::new());
+    }
+    let Some(rest) = pattern.strip_prefix('/').filter(|_| root == Path::new("/")) else {
+        return Ok(vec![pattern.to_owned()]);
+    };
+    let (first, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    let first = Pattern::new(first)?;
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let names = names.filter(|name| first.matches_with(name, OPTIONS));
+    let paths = names.map(|name| Path::new("/").join(name));
+    let paths = paths.filter(|path| !is_of_kernel(path));
+    let with_rest = |path: PathBuf| match rest {
+        "" => Pattern::escape(&path.to_string_lossy()),
+        rest => format!("{}/{rest}", Pattern::escape(&path.to_string_lossy())),
+    };
+    Ok(paths.map(with_rest).collect())
+}
+
+/// Passes the files that a pattern without `**` stands for to `take`.
+fn expand(
+    pattern: &str,
+    take: &mut impl FnMut(PathBuf) -> Result<(), GlobError>,
+) -> Result<Result<(), GlobError>, PatternError> {
+    let mut paths = glob_with(pattern, OPTIONS)?;
+    Ok(paths.try_for_each(|path| {
+        let path = path.map_err(|error| unreadable(error.path(), error.error()))?;
+        match path.is_dir() {
+            true => Ok(()),
+            false => take(path),
+        }
+    }))
+}
+
+/// Returns whether a path leads to a directory of the kernel. Memory file systems below `/dev` are
+/// ordinary directories.
+fn is_of_kernel(path: &Path) -> bool {
+    let path = fs::canonicalize(path);
+    path.is_ok_and(|path| OF_KERNEL.iter().any(|kernel| path == Path::new(kernel)))
 }
 
 /// Passes the files below a directory that match to `take`. Links to directories are not followed:
@@ -99,6 +148,9 @@ fn walk(
 ) -> Result<(), GlobError> {
     let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
+        if is_of_kernel(&directory) {
+            continue;
+        }
         let here = Some(&*directory).filter(|path| !path.as_os_str().is_empty());
         let entries = match fs::read_dir(here.unwrap_or(Path::new("."))) {
             Ok(entries) => entries,
@@ -192,5 +244,33 @@ mod tests {
             names(&base, "a***b"),
             Err(GlobError::Pattern { .. })
         ));
+    }
+
+    #[test]
+    fn globs_never_descend_into_directories_of_the_kernel() {
+        for name in [
+            "/proc/*",
+            "/proc/**/status",
+            "/sys/**",
+            "/dev/null*",
+            "/dev/**/null",
+        ] {
+            let expected = GlobError::NoMatch(name.to_owned());
+            assert_eq!(matching(Path::new("/"), name), Err(expected), "{name}");
+        }
+        // Each name matches files there, and a file or none elsewhere.
+        for name in ["/*/null", "/*/version", "/*/*/status", "../p*c/version"] {
+            for path in matching(Path::new("/tmp"), name).unwrap_or_default() {
+                let is_there = OF_KERNEL.iter().any(|kernel| path.starts_with(kernel));
+                assert!(!is_there, "{}", path.display());
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.torrent");
+        std::fs::write(&file, "").unwrap();
+        let rest: Vec<_> = dir.path().components().skip(2).collect();
+        let rest = rest.iter().collect::<PathBuf>();
+        let name = format!("/*/{}/*.torrent", rest.display());
+        assert_eq!(matching(Path::new("/"), &name), Ok(vec![file]));
     }
 }

@@ -68,7 +68,7 @@ pub(super) struct Causes<'a> {
 /// One cause.
 #[derive(Serialize)]
 struct CauseView<'a> {
-    /// `outage`, `family_lost`, `dht_silent` or `tracker_down`.
+    /// `outage`, `family_lost`, `resolver_down`, `dht_silent` or `tracker_down`.
     kind: &'static str,
     /// The lost family.
     family: Option<&'static str>,
@@ -84,7 +84,7 @@ impl<'a> Causes<'a> {
     pub(super) fn of(snapshot: &'a Snapshot) -> Self {
         let view = |cause: &'a Cause| {
             let (family, tracker, torrents) = match cause {
-                Cause::Outage | Cause::DhtSilent => (None, None, None),
+                Cause::Outage | Cause::ResolverDown | Cause::DhtSilent => (None, None, None),
                 Cause::FamilyLost(family) => (Some(family.as_label()), None, None),
                 Cause::TrackerDown { tracker, torrents } => {
                     (None, Some(&**tracker), Some(*torrents))
@@ -255,8 +255,8 @@ struct Announce<'a> {
 struct ProbeFailure<'a> {
     reason: &'static str,
     text: &'a str,
-    /// How long the tracker asks to wait, in seconds. `null` if it does not say or says `never`
-    /// (BEP 31).
+    /// How long the tracker asks to wait, in seconds; for `never` (BEP 31), how long seedwatch leaves
+    /// the torrent alone. `null` if it does not say.
     retry_seconds: Option<u64>,
 }
 
@@ -369,9 +369,6 @@ fn probe_failure(failed: &ProbeError) -> ProbeFailure<'_> {
     ProbeFailure {
         reason: failed.reason.as_label(),
         text: &failed.text,
-        retry_seconds: match failed.retry {
-            Some(Retry::After(wait)) => Some(wait.as_secs()),
-            Some(Retry::Never) | None => None,
-        },
+        retry_seconds: failed.retry.map(Retry::seconds),
     }
 }

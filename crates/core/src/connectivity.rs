@@ -1,14 +1,16 @@
-//! Whether our own network works, by family. Pure.
+//! Whether our own network works, by family, and whether our own resolver does. Pure.
 //!
 //! A tracker's silence is the one failure that our own outage can explain. So a silent probe counts
 //! at once only if something answered from the internet since the probe began. Otherwise it is held
 //! until the canaries were asked. If they are silent too, the probe is discarded.
 
 mod family_monitor;
+mod name_monitor;
 
 use std::time::Duration;
 
 use family_monitor::FamilyMonitor;
+pub use name_monitor::{CheckedName, NameChange, NameDecision, NameMonitor, is_unresolved};
 use seedwatch_clock::Mono;
 use seedwatch_dht::{LookupError, LookupReport};
 use seedwatch_torrent::Family;

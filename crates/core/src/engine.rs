@@ -6,6 +6,7 @@
 mod canaries;
 mod cliffs;
 mod dht_state;
+mod names;
 mod network_monitor;
 mod notice;
 mod settings;
@@ -17,7 +18,9 @@ pub use canaries::CanaryHost;
 pub use notice::Notice;
 pub use settings::{DhtSettings, Settings};
 
-use crate::connectivity::{Connectivity, ConnectivityChange, Decision, Transition};
+use crate::connectivity::{
+    Connectivity, ConnectivityChange, Decision, NameMonitor, Transition, is_unresolved,
+};
 use crate::events::{EventHistory, EventLog, StateEvent};
 use crate::roster::Roster;
 use crate::saved::DecodeError;
@@ -49,6 +52,7 @@ pub struct Engine {
     schedule: Schedule,
     swarms: Swarms,
     connectivity: Connectivity,
+    names: NameMonitor,
     canaries: CanaryHosts,
     /// Whether answers from local networks show that our own network works: only where the
     /// configuration accepts any address, as in a network without internet access.
@@ -80,6 +84,7 @@ impl Engine {
             schedule: Schedule::new(settings.politeness.clone()),
             swarms: Swarms::new(swarm_config(settings), ports, key),
             connectivity: Connectivity::new(now.mono),
+            names: NameMonitor::default(),
             canaries: CanaryHosts::default(),
             trust_local: false,
             dht: DhtState::default(),
@@ -140,14 +145,25 @@ impl Engine {
         self.swarms.set_local_addresses(addresses);
     }
 
+    /// Expects entries of our own in all peer lists for a while: a process with our ports was killed
+    /// before it could withdraw its announces.
+    pub fn expect_own_entries(&mut self, now: Mono) {
+        self.swarms.expect_own_entries(now);
+    }
+
     /// Appends the probes that may leave now.
     pub fn poll(&mut self, now: Mono, jobs: &mut Vec<Job>) {
         self.schedule.poll(&self.roster, now, jobs);
     }
 
-    /// Returns when [`Engine::poll`] or [`Engine::checks_due`] next has something to do.
+    /// Returns when [`Engine::poll`], [`Engine::checks_due`] or [`Engine::name_check_due`] next has
+    /// something to do.
     pub fn next_wake(&self) -> Option<Mono> {
-        let wakes = [self.schedule.next_wake(), self.connectivity.next_wake()];
+        let wakes = [
+            self.schedule.next_wake(),
+            self.connectivity.next_wake(),
+            self.names.next_wake(),
+        ];
         wakes.into_iter().flatten().min()
     }
 
@@ -209,15 +225,17 @@ impl Engine {
         if failed.is_some_and(|failed| failed.is_ours) {
             return self.schedule.discard(&observation, now.mono);
         }
-        self.swarms.count_probe(&observation);
+        if !is_unresolved(&observation) {
+            self.swarms.count_probe(&observation);
+        }
         if !self.trust_local && self.is_local(&observation) {
-            return self.fold(observation, now);
+            return self.fold_resolved(observation, now);
         }
         let family = observation.family;
         let (decision, change) = self.connectivity.decide(observation, now.mono);
         self.apply(family, change, now);
         if let Decision::Counts(observation) = decision {
-            self.fold(observation, now);
+            self.fold_resolved(observation, now);
         }
     }
 
@@ -291,7 +309,7 @@ impl Engine {
             self.schedule.pause(family, is_down, now.mono);
         }
         for observation in change.confirmed {
-            self.fold(observation, now);
+            self.fold_resolved(observation, now);
         }
         for lookup in change.lookups {
             self.swarms.fold_lookup(&self.roster, &lookup, now);
@@ -361,6 +379,7 @@ impl Engine {
             geo: self.geo,
             trackers: self.swarms.tracker_rows(&self.roster, now),
             network_up: self.connectivity.up(),
+            names_fail: self.names.is_out(),
             dht: self.dht.enabled.then(|| self.dht_row()),
             peers_rejected: self.swarms.rejected(),
             schedule: ScheduleRow {

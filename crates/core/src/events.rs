@@ -1,5 +1,5 @@
-//! Events: changes of state that are kept, the latest [`MAX_EVENTS`] of the last [`KEPT_DAYS`]
-//! days.
+//! Events: changes of state that are kept, the latest [`MAX_EVENTS`]. Readers see those of the last
+//! [`KEPT_DAYS`] days. Older ones are only hidden, because the wall clock may be ahead.
 //!
 //! Events name a torrent by its info-hash; readers look its name up. The order is that in which the
 //! changes were seen, because the wall clock may be set back.
@@ -101,9 +101,9 @@ impl EventHistory {
         events.filter(move |event| event.is_recent(now))
     }
 
-    /// Returns the events of the last [`KEPT_DAYS`] days in order.
-    pub fn kept(&self, now: Unix) -> impl Iterator<Item = &StateEvent> {
-        self.0.iter().filter(move |event| event.is_recent(now))
+    /// Returns all events in order, hidden ones too.
+    pub fn all(&self) -> impl ExactSizeIterator<Item = &StateEvent> {
+        self.0.iter()
     }
 }
 
@@ -211,7 +211,7 @@ mod tests {
         let (first, last) = (history.latest(NOW).last(), history.latest(NOW).next());
         assert_eq!(first, Some(&death(1, NOW.0)));
         assert_eq!(last, Some(&death(MAX_EVENTS as u32, NOW.0)));
-        assert_eq!(EventHistory::of(history.kept(NOW).copied()), **history);
+        assert_eq!(EventHistory::of(history.all().copied()), **history);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod probe_state;
 mod probe_states;
 mod saved;
 mod tracker_health;
+mod tracker_questions;
 mod tracker_queue;
 
 use std::cmp::Reverse;
@@ -522,14 +523,6 @@ impl Schedule {
             // Without a token, the trial is left to the next check of the canaries.
             let _ = self.send_next(*id, roster, now, jobs);
         }
-    }
-
-    /// Returns whether a tracker may be contacted, as far as is known.
-    pub fn may_contact(&self, tracker: TrackerId) -> bool {
-        let queues =
-            Family::ALL.map(|family| self.queues.get(QueueId::of(tracker, family).index()));
-        let mut queues = queues.into_iter().flatten();
-        queues.all(|queue| queue.health() != Health::Closed)
     }
 
     fn queues(&self) -> impl Iterator<Item = (QueueId, &TrackerQueue)> {

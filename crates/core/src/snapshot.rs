@@ -89,6 +89,8 @@ pub struct Snapshot {
     pub trackers: Vec<Option<Arc<TrackerRow>>>,
     /// Whether our own network works, by [`Family::index`]; `None` while unknown.
     pub network_up: [Option<bool>; 2],
+    /// Whether no name can be resolved while our network works.
+    pub names_fail: bool,
     /// The state of the DHT nodes; `None` if the DHT is off.
     pub dht: Option<DhtRow>,
     /// Claimed peers that do not count, by [`Rejection::index`].
@@ -239,6 +241,7 @@ impl Default for Snapshot {
             geo: GeoRow::default(),
             trackers: Vec::new(),
             network_up: [None; 2],
+            names_fail: false,
             dht: None,
             peers_rejected: [0; Rejection::ALL.len()],
             schedule: ScheduleRow::default(),

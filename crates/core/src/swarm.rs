@@ -78,6 +78,9 @@ use seedwatch_tracker::{AnnounceId, Observation, Report, TrackerId};
 use state::SwarmState;
 use torrent::TorrentState;
 
+/// How long trackers may list an announce that was not withdrawn: most forget it within an hour.
+const LEFT_BEHIND: Duration = Duration::from_secs(2 * 3600);
+
 /// The state of all torrents, collections and trackers.
 #[derive(Debug)]
 pub struct Swarms {
@@ -136,6 +139,11 @@ impl Swarms {
         self.state.intake.filter.own.set_external(addresses);
     }
 
+    /// Expects entries of our own in all peer lists for [`LEFT_BEHIND`].
+    pub fn expect_own_entries(&mut self, now: Mono) {
+        self.state.intake.filter.own_listed_until = now.after(LEFT_BEHIND);
+    }
+
     /// Sets the state of our own network, for the verdicts.
     pub fn set_network(&mut self, network: NetworkState) {
         self.state.network = network;
@@ -152,7 +160,7 @@ impl Swarms {
     }
 
     /// Counts the duration of a probe and its failure. Must be called for every probe, even if our
-    /// own outage voids it.
+    /// own outage voids it, unless our own resolver does.
     pub fn count_probe(&mut self, observation: &Observation) {
         let tracker = observation.tracker.0 as usize;
         let Some(tracker) = self.state.latest.trackers.get_mut(tracker) else {

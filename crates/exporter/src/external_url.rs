@@ -60,6 +60,11 @@ impl FromStr for ExternalUrl {
         if !matches!(scheme, "http" | "https") || authority.host().is_empty() {
             return Err(SHAPE.to_owned());
         }
+        // hyper accepts any digits as a port.
+        let has_port = authority.as_str() != authority.host();
+        if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err("its port must be between 1 and 65535".to_owned());
+        }
         let prefix = uri.path().trim_end_matches('/');
         if !prefix.split('/').skip(1).all(is_plain) {
             return Err(
@@ -105,6 +110,10 @@ mod tests {
             "http://",
             "http:///path",
             "http://user@m.example/",
+            "http://m.example:99999/",
+            "http://m.example:0/",
+            "http://m.example:/",
+            "http://[::1]:65536/",
             "http://m.example/?a",
             "http://m.example/#a",
             "http://m.example/a//b",

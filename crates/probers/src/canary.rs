@@ -175,8 +175,9 @@ enum Outcome {
 
 async fn ask(resolver: &Resolver, canary: &Canary, family: Family, echo: Option<Echo>) -> Outcome {
     let resolving = resolver.resolve_host_within(&canary.host, canary.may_be_local);
-    let ip = match resolving.await {
-        Ok(resolved) => resolved.of(family).first().copied(),
+    let resolved = resolving.await;
+    let ip = match resolved.and_then(|resolved| resolved.reachable(family)) {
+        Ok(addresses) => addresses.first().copied(),
         Err(failed) if failed.is_ours => return Outcome::NoResources,
         // Names that do not resolve are a symptom of an outage.
         Err(_) => return Outcome::Silence,

@@ -13,6 +13,7 @@
 //!   time that name servers take.
 
 mod cache;
+mod check;
 mod lookup;
 mod queue;
 mod route;
@@ -66,12 +67,32 @@ pub struct Resolved {
     pub v4: Vec<Ipv4Addr>,
     /// IPv6 addresses in the order of the answer.
     pub v6: Vec<Ipv6Addr>,
+    /// The families of addresses that this machine cannot reach because it has no route to the
+    /// internet, by [`Family::index`].
+    offline: [bool; 2],
     /// The time that name servers took; `None` from the cache.
     pub took: Option<Duration>,
 }
 
 impl Resolved {
-    /// Returns the addresses of one family.
+    /// Returns the addresses of one family; none if the host has none or this machine lacks this
+    /// family.
+    ///
+    /// # Errors
+    /// [`FailureReason::Unreachable`]: the host has some, and this machine has no route to the
+    /// internet.
+    pub fn reachable(&self, family: Family) -> Result<Vec<IpAddr>, ProbeError> {
+        match self.offline[family.index()] {
+            true => Err(ProbeError::new(
+                FailureReason::Unreachable,
+                "this machine has no route to the internet",
+            )),
+            false => Ok(self.of(family)),
+        }
+    }
+
+    /// Returns the addresses of one family; none if the host has none or this machine has no route
+    /// to them.
     pub fn of(&self, family: Family) -> Vec<IpAddr> {
         match family {
             Family::Ipv4 => self.v4.iter().copied().map(IpAddr::V4).collect(),
@@ -141,8 +162,8 @@ impl Resolver {
     /// - [`FailureReason::Denied`]: the operator forbids this protocol and port (BEP 34).
     /// - [`FailureReason::Unsupported`]: an overlay network, whose names are never sent to the
     ///   public DNS.
-    /// - [`FailureReason::Unreachable`]: this machine has no route to the internet, or no resources
-    ///   for the lookup ([`ProbeError::is_ours`]).
+    /// - [`FailureReason::Unreachable`]: this machine has no resources for the lookup
+    ///   ([`ProbeError::is_ours`]).
     pub async fn resolve(&self, url: &TrackerUrl) -> Result<Resolved, ProbeError> {
         self.resolve_within(url, Duration::MAX).await.0
     }
@@ -221,13 +242,8 @@ impl Resolver {
             };
             return Err(ProbeError::new(FailureReason::Dns, text));
         }
-        if found.routed.is_empty() && !known.is_empty() && !route::to_internet() {
-            return Err(ProbeError::new(
-                FailureReason::Unreachable,
-                "this machine has no route to the internet",
-            ));
-        }
         let mut resolved = Resolved {
+            offline: offline_families(known, &found.routed, route::to_internet),
             took,
             ..Resolved::default()
         };
@@ -279,6 +295,18 @@ impl Resolver {
         let took = answer.took;
         Ok((Found::new(answer, has_route), took))
     }
+}
+
+/// Returns the families in which a host has addresses, if this machine has a route to none of them
+/// and none to the internet. Over a family without an address, a host is not unreachable.
+fn offline_families(
+    known: &[IpAddr],
+    routed: &[IpAddr],
+    has_default_route: impl FnOnce() -> bool,
+) -> [bool; 2] {
+    let families = [IpAddr::is_ipv4, IpAddr::is_ipv6].map(|is_of| known.iter().any(is_of));
+    let is_offline = routed.is_empty() && !known.is_empty() && !has_default_route();
+    families.map(|has_address| is_offline && has_address)
 }
 
 /// Waits for the end of a lookup. Gives the name servers at most `limit`.

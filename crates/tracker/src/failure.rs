@@ -114,6 +114,26 @@ pub enum Retry {
     Never,
 }
 
+impl Retry {
+    /// The longest wait that a tracker can impose on one torrent. It covers a tracker that says
+    /// "never" by mistake.
+    pub const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+    /// Returns the wait in seconds; for "never", how long the torrent is left alone.
+    ///
+    /// ```
+    /// use seedwatch_tracker::Retry;
+    ///
+    /// assert_eq!(Retry::Never.seconds(), 7 * 24 * 3600);
+    /// ```
+    pub const fn seconds(self) -> u64 {
+        match self {
+            Self::After(wait) => wait.as_secs(),
+            Self::Never => Self::LONGEST.as_secs(),
+        }
+    }
+}
+
 /// A failed probe: the reason, and a text that explains it. The text is no metric label and holds
 /// no address.
 #[derive(Debug, Clone, PartialEq, Eq)]

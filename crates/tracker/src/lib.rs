@@ -68,12 +68,14 @@ pub mod dns_preference;
 mod failure;
 pub mod http;
 mod job;
+mod name_answer;
 mod report;
 pub mod tracker_message;
 pub mod udp;
 
 pub use failure::{FailureReason, ProbeError, Retry, printable};
 pub use job::{AnnounceId, AnnounceStrategy, Identity, Job, Request, SHORTEST_INTERVAL, TrackerId};
+pub use name_answer::NameAnswer;
 pub use report::{
     AnnounceResponse, Counts, Observation, Phases, ProbeStats, Problem, Report, ScrapeResponse,
     StoppedList,

@@ -108,6 +108,11 @@ mod tests {
                 "192.0.2.1 is banned, (2001:db8::1), 192.0.2.1:80. [2001:db8::1]:6881!",
                 "<address> is banned, (<address>), <address>. <address>!",
             ),
+            // Full-width letters, some of them in upper case.
+            (
+                "ｋｅｙ ｓｅＣｒｅＴ１ ０123４56７89abcｄeｆ 是无效的！",
+                "ｋｅｙ <secret> <secret> 是无效的！",
+            ),
             ("banned:203.0.113.5", "banned:<address>"),
             ("addr=203.0.113.5:6881", "addr=<address>"),
             ("ip(203.0.113.5)denied", "ip(<address>)denied"),

@@ -28,8 +28,8 @@ use seedwatch_probers::Probers;
 use seedwatch_probers::canary::{Canaries, Canary};
 use seedwatch_probers::http::Settings;
 use seedwatch_probers::resolve::Resolver;
-use seedwatch_torrent::Family;
-use seedwatch_tracker::Observation;
+use seedwatch_torrent::{Family, Host};
+use seedwatch_tracker::{NameAnswer, Observation};
 
 /// Shortest time between two snapshots.
 const PUBLISH: Duration = Duration::from_secs(1);
@@ -54,6 +54,8 @@ const PREFETCHED: usize = 128;
 pub(super) enum LoopEvent {
     /// The result of asking the canaries of a family; `None` if none could be asked.
     CanariesAsked(Family, Option<bool>),
+    /// What name servers say about names; `None` if this machine lacked the resources to ask.
+    NamesAsked(Option<Vec<(Host, NameAnswer)>>),
     /// This machine lacked the resources to ask the canaries.
     CanariesNotAsked(Family),
     /// A configuration was read, for these requests.
@@ -168,6 +170,9 @@ impl Daemon {
         for family in due_families {
             self.ask_canaries(family);
         }
+        if let Some(names) = self.engine.name_check_due(now.mono) {
+            self.ask_names(names);
+        }
         self.log_notices();
     }
 
@@ -198,13 +203,23 @@ impl Daemon {
         });
     }
 
+    /// Asks the name servers whether names resolve.
+    fn ask_names(&self, names: Vec<Host>) {
+        let (resolver, events) = (self.network.resolver.clone(), self.loop_events.clone());
+        tokio::spawn(async move {
+            let answers = resolver.ask_all_afresh(&names).await;
+            debug!(?answers, "names looked up");
+            let _ = events.send(LoopEvent::NamesAsked(answers)).await;
+        });
+    }
+
     /// Publishes a new snapshot. Returns when the next is due.
     pub(super) fn publish(&mut self) -> Instant {
         let start = Instant::now();
         let now = self.clock.now();
         let mut snapshot = self.engine.snapshot(now);
         self.state_writer
-            .save_events(&mut self.engine, &snapshot.events, now);
+            .save_events(&mut self.engine, &snapshot.events);
         snapshot.state = self.state_writer.row();
         self.snapshot.store(Arc::new(snapshot));
         start + time_between_snapshots(start.elapsed())
@@ -242,10 +257,19 @@ impl Daemon {
             LoopEvent::CanariesAsked(family, alive) => {
                 self.engine.check_ended(family, alive, self.clock.now());
             }
+            LoopEvent::NamesAsked(answers) => self.names_asked(answers),
             LoopEvent::CanariesNotAsked(family) => {
                 self.engine.check_skipped(family, self.clock.now())
             }
             LoopEvent::Loaded(loaded, replies) => self.loaded(loaded, replies).await,
+        }
+    }
+
+    fn names_asked(&mut self, answers: Option<Vec<(Host, NameAnswer)>>) {
+        let now = self.clock.now();
+        match answers {
+            Some(answers) => self.engine.names_checked(&answers, now),
+            None => self.engine.name_check_skipped(now.mono),
         }
     }
 

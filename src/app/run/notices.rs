@@ -12,6 +12,10 @@ use seedwatch_torrent::{Family, TrackerUrl};
 pub(super) fn log(notice: &Notice) {
     match notice {
         Notice::Connectivity { family, transition } => log_connectivity(*family, *transition),
+        Notice::Resolver { works: true } => info!("names can be resolved again"),
+        Notice::Resolver { works: false } => warn!(
+            "no name can be resolved: check the resolver; trackers are not blamed, and states are kept"
+        ),
         Notice::Dht { family, is_up } => log_dht(*family, *is_up),
         Notice::State { torrent, change } => log_state(torrent, change),
         Notice::MoreStates(more) => warn!(more, "further torrent states changed"),

@@ -75,6 +75,8 @@ impl Daemon {
         let (drained, (), served) = tokio::join!(draining, saving, serving);
         if drained.is_err() {
             warn!("the probers did not end in time");
+        } else {
+            state_writer.forget_ports(deadline).await;
         }
         match served {
             Ok(Ok(())) => {}

@@ -1,7 +1,8 @@
 //! Saves events within a second, so that a kill loses none.
 //!
-//! New events are appended to their file. After an error, and when most of the file has expired, it
-//! is written again as a whole. A disk that hangs delays only the events.
+//! New events are appended to their file. After an error, and when most of the file is beyond the
+//! number of events that are kept, it is written again as a whole. No event is dropped because of
+//! its age: the clock may be ahead. A disk that hangs delays only the events.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +13,10 @@ use tracing::warn;
 
 use super::{call_disk, resume};
 use crate::store::{EventFile, LoadedEvents, Store, StoreError};
-use seedwatch_clock::{LineLimit, Unix};
+use seedwatch_clock::LineLimit;
 use seedwatch_core::events::{EventHistory, MAX_EVENTS, StateEvent};
 
-/// Expired events that the file may hold in addition to as many as are kept.
+/// Dropped events that the file may hold in addition to as many as are kept.
 const SPARE: usize = 1024;
 
 /// How long after an error the file is written again.
@@ -66,7 +67,6 @@ impl EventWriter {
         store: &Arc<Store>,
         new: Vec<StateEvent>,
         history: &EventHistory,
-        now: Unix,
     ) {
         self.waiting.extend(new);
         if self.waiting.len() > MAX_EVENTS {
@@ -83,7 +83,7 @@ impl EventWriter {
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
-        if let Some(write) = self.next(history, now) {
+        if let Some(write) = self.next(history) {
             let (done, outcome) = oneshot::channel();
             let store = Arc::clone(store);
             tokio::task::spawn_blocking(move || {
@@ -99,7 +99,6 @@ impl EventWriter {
         store: &Arc<Store>,
         new: Vec<StateEvent>,
         history: &EventHistory,
-        now: Unix,
         deadline: Instant,
     ) {
         if let Some(writing) = self.writing.take()
@@ -108,7 +107,7 @@ impl EventWriter {
             self.end(outcome);
         }
         self.retry_at = None;
-        self.write(store, new, history, now);
+        self.write(store, new, history);
         if let Some(writing) = self.writing.take()
             && let Ok(Ok(outcome)) = timeout_at(deadline.into(), writing).await
         {
@@ -134,21 +133,21 @@ impl EventWriter {
     }
 
     /// Returns what to write next.
-    fn next(&mut self, history: &EventHistory, now: Unix) -> Option<Write> {
+    fn next(&mut self, history: &EventHistory) -> Option<Write> {
         let new = std::mem::take(&mut self.waiting);
         if !self.is_loaded {
             return (!new.is_empty()).then_some(Write::Merge(new));
         }
-        let kept = history.kept(now).count();
+        let kept = history.all().len();
         let length = self.length.filter(|length| {
-            // The file is written again when most of it has expired.
+            // The file is written again when most of it was dropped.
             *length <= EventFile::length(2 * kept + SPARE)
         });
         match length {
             Some(_) if new.is_empty() => None,
             Some(length) => Some(Write::Append(new, length)),
             None if kept == 0 && self.length.is_none() => None,
-            None => Some(Write::All(history.kept(now).copied().collect())),
+            None => Some(Write::All(history.all().copied().collect())),
         }
     }
 }
@@ -172,5 +171,56 @@ impl Write {
                 store.save_events(&events)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seedwatch_clock::Unix;
+    use seedwatch_core::verdict::{Reason, State};
+    use seedwatch_torrent::InfoHash;
+
+    fn death(n: u32, at: u64) -> StateEvent {
+        let mut torrent = [0; 20];
+        torrent[..4].copy_from_slice(&n.to_be_bytes());
+        StateEvent {
+            torrent: InfoHash(torrent),
+            from: State::Alive,
+            to: State::Dead,
+            reason: Reason::Empty,
+            at: Unix(at).into(),
+        }
+    }
+
+    async fn write(store: &Arc<Store>, new: Vec<StateEvent>) {
+        let mut writer = EventWriter::default();
+        let before = writer.load(store).await;
+        let history = EventHistory::of(before.all().chain(&new).copied());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        writer.finish(store, new, &history, deadline).await;
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_years_ahead_or_behind_deletes_no_event() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::at(folder.path()));
+        store.prepare().unwrap();
+        let now = 1_790_000_000;
+        let mut all: Vec<_> = (0..4 * SPARE as u32).map(|n| death(n, now)).collect();
+        write(&store, all.clone()).await;
+        for (n, at) in [(1, 4 * now / 3), (2, 0), (3, now)] {
+            write(&store, vec![death(n, at)]).await;
+            all.push(death(n, at));
+            assert_eq!(store.load_events().events, all, "{at}");
+        }
+        // A file that must be written again.
+        let path = folder.path().join("events.state");
+        let file = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &file[..file.len() - 1]).unwrap();
+        all.pop();
+        write(&store, vec![death(5, 2 * now)]).await;
+        all.push(death(5, 2 * now));
+        assert_eq!(store.load_events().events, all);
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn snapshot() -> Snapshot {
         taken: Unix(1_790_000_100),
         // The second tracker was removed by a reload.
         trackers: vec![Some(Arc::new(udp())), None, Some(Arc::new(https()))],
+        names_fail: false,
         network_up: [Some(true), None],
         peers_rejected: [5, 0, 1, 2],
         collections: [idle(), census()].map(Arc::new).into(),

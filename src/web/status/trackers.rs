@@ -104,10 +104,7 @@ impl<'a> ShownTracker<'a> {
             certificate: Validity(now, row.certificate_expiry),
             warning,
             error,
-            wait: match error.and_then(|error| error.retry) {
-                Some(Retry::After(wait)) => Some(wait.as_secs()),
-                Some(Retry::Never) | None => None,
-            },
+            wait: error.and_then(|error| error.retry).map(Retry::seconds),
         }
     }
 }

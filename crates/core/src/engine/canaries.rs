@@ -44,6 +44,11 @@ impl CanaryHosts {
         self.trackers = most_used_trackers(roster, is_usable);
     }
 
+    /// Returns the hosts and ports of the configuration.
+    pub(super) fn configured(&self) -> &[(Host, u16)] {
+        &self.configured
+    }
+
     /// Returns all hosts that may be contacted.
     pub(super) fn all(&self, roster: &Roster, schedule: &Schedule) -> Vec<CanaryHost> {
         let configured = self.configured.iter().map(|(host, port)| CanaryHost {

@@ -11,6 +11,7 @@ pub(super) struct NetworkMonitor {
     was_out: bool,
     up_since: Mono,
     family_since: [Option<Mono>; 2],
+    names_fail: bool,
 }
 
 impl NetworkMonitor {
@@ -32,10 +33,19 @@ impl NetworkMonitor {
         }
     }
 
+    /// Records a change of our resolver.
+    pub(super) fn record_resolver(&mut self, works: bool, now: Mono) {
+        self.names_fail = !works;
+        if works {
+            self.up_since = now;
+        }
+    }
+
     /// Returns the state of the network.
     pub(super) fn state(&self, up: [Option<bool>; 2]) -> NetworkState {
         NetworkState {
             is_out: is_out(up),
+            names_fail: self.names_fail,
             working: up.map(|up| up == Some(true)),
             up_since: self.up_since,
             family_since: self.family_since,

@@ -24,6 +24,11 @@ pub enum Notice {
         /// Whether its nodes answer now.
         is_up: bool,
     },
+    /// Our own resolver changed.
+    Resolver {
+        /// Whether names can be resolved.
+        works: bool,
+    },
     /// The state of a torrent changed.
     State {
         /// The name of the torrent.

@@ -2,6 +2,7 @@ mod causes;
 mod cliffs;
 mod contradicted;
 mod dht;
+mod names;
 mod shortage;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seedwatch_torrent::InfoHash;
-use seedwatch_tracker::{AnnounceStrategy, SHORTEST_INTERVAL};
+use seedwatch_tracker::{AnnounceStrategy, Retry, SHORTEST_INTERVAL};
 
 use crate::LONGEST_TRACKER_INTERVAL;
 use crate::health::MAX_BACK_OFF;
@@ -18,7 +18,7 @@ pub(super) const CLOSED_FOR: Duration = Duration::from_secs(24 * 3600);
 const NO_ADDRESS_FOR: Duration = Duration::from_secs(3600);
 
 /// Longest wait that a tracker can impose on one torrent (`retry in`, BEP 31).
-pub(super) const MAX_RETRY: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const MAX_RETRY: Duration = Retry::LONGEST;
 
 /// How often and how fast trackers are asked.
 #[derive(Debug, Clone, PartialEq)]

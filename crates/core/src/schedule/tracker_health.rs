@@ -49,6 +49,11 @@ impl TrackerHealth {
         self.state
     }
 
+    /// Returns whether the tracker has ever answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered_at > Mono::default()
+    }
+
     /// Returns the health as this process has observed it.
     pub(super) fn observed(&self) -> Health {
         match self.health_restored {

@@ -129,6 +129,11 @@ impl TrackerQueue {
         self.health.observed()
     }
 
+    /// Returns whether the tracker has ever answered this process.
+    pub(super) fn has_answered(&self) -> bool {
+        self.health.has_answered()
+    }
+
     /// Returns whether the tracker is contacted over UDP.
     pub(super) fn is_udp(&self) -> bool {
         self.scheme == Scheme::Udp

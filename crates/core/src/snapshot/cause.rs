@@ -13,6 +13,8 @@ pub enum Cause {
     Outage,
     /// Our own network has lost a family, and the other one works.
     FamilyLost(Family),
+    /// No name can be resolved. Trackers and states stay as they were.
+    ResolverDown,
     /// The DHT does not answer over any family, although our own network works.
     DhtSilent,
     /// A tracker is down, and no other tracker of these torrents gives a valid answer.
@@ -39,6 +41,7 @@ impl Cause {
         let families = Family::ALL.into_iter();
         let lost = families.filter(|family| up[family.index()] == Some(false));
         let mut causes: Vec<_> = lost.map(Self::FamilyLost).collect();
+        causes.extend(snapshot.names_fail.then_some(Self::ResolverDown));
         causes.extend(is_dht_silent(snapshot).then_some(Self::DhtSilent));
         causes.extend(failing_trackers(snapshot));
         causes.truncate(Self::MAX);
@@ -50,6 +53,7 @@ impl Cause {
         match self {
             Self::Outage => "outage",
             Self::FamilyLost(_) => "family_lost",
+            Self::ResolverDown => "resolver_down",
             Self::DhtSilent => "dht_silent",
             Self::TrackerDown { .. } => "tracker_down",
         }
@@ -70,6 +74,11 @@ impl Cause {
                     "{tracker} is down, and {torrents} {have} no other tracker that gives a valid \
                      answer."
                 )
+            }
+            Self::ResolverDown => {
+                "No name can be resolved; check the resolver of this machine. Trackers \
+                                   and states stay as they were."
+                    .to_owned()
             }
         }
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::intake::PeerIntake;
-use super::own::OwnEntry;
 use super::peer_list::{ListUpdate, PeerLists, PeerSlices};
 use super::tick::Tick;
 use crate::LONGEST_TRACKER_INTERVAL;
@@ -87,7 +86,7 @@ impl FamilyState {
     ) -> Option<ListUpdate> {
         let PeerIntake { filter, scratch } = intake;
         let own_before = filter.rejected[Rejection::Own.index()];
-        let own_entry = OwnEntry::in_answer_to_started(answer, filter.ports);
+        let own_entry = filter.own_entry(answer, now);
         scratch.fill(&answer.peers, own_entry, filter);
         let has_peers = !scratch.is_empty();
         let own = filter.rejected[Rejection::Own.index()] - own_before;

@@ -4,8 +4,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::own::{OwnAddresses, OwnEntry};
 use crate::snapshot::Rejection;
+use seedwatch_clock::Mono;
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Endpoint4, Endpoint6};
+use seedwatch_tracker::{AnnounceResponse, AnnounceStrategy};
 
 /// Peers that are checked together, without a branch per peer.
 const BATCH: usize = 16;
@@ -20,6 +22,8 @@ pub(super) struct PeerFilter {
     pub(super) rejected: [u64; Rejection::ALL.len()],
     /// The ports that we announce to trackers, by family.
     pub(super) ports: [u16; 2],
+    /// Until when trackers may list us although our announces were withdrawn.
+    pub(super) own_listed_until: Mono,
 }
 
 impl PeerFilter {
@@ -30,7 +34,15 @@ impl PeerFilter {
             own: OwnAddresses::default(),
             rejected: [0; Rejection::ALL.len()],
             ports,
+            own_listed_until: Mono::default(),
         }
+    }
+
+    /// Returns the marks of our own entry if it may be in the list of an answer.
+    pub(super) fn own_entry(&self, answer: &AnnounceResponse, now: Mono) -> Option<OwnEntry> {
+        let is_joined = answer.strategy == AnnounceStrategy::StartThenStop;
+        let may_be_listed = is_joined || now < self.own_listed_until;
+        may_be_listed.then(|| OwnEntry::of(answer, self.ports))
     }
 
     /// Counts claimed peers that do not count.

@@ -3,14 +3,15 @@
 //! - An address is ours in every list only if a local interface has it. No statement of a tracker
 //!   or a DHT node makes an address ours: a stranger could hide a peer of any swarm by naming it.
 //! - In a list that answers `started`, one entry per family with our announced port is ours. It is
-//!   left out of that list only; another source that names the same address counts.
+//!   left out of that list only; another source that names the same address counts. For two hours
+//!   after a process with the same ports was killed, the same holds for answers to `stopped`.
 //! - A local IPv6 address is excluded whole, not by its /64. Peers are /64 prefixes, and a
 //!   neighbour in our /64 is a peer.
 
 use std::net::IpAddr;
 
 use seedwatch_torrent::{Endpoint4, Endpoint6};
-use seedwatch_tracker::{AnnounceResponse, AnnounceStrategy};
+use seedwatch_tracker::AnnounceResponse;
 
 /// The addresses of local interfaces, and our addresses as DHT nodes see them.
 #[derive(Debug, Default)]
@@ -107,12 +108,12 @@ pub(super) struct OwnEntry {
 }
 
 impl OwnEntry {
-    /// Returns the marks, or `None` if the list answers `stopped` and thus does not hold our entry.
-    pub(super) fn in_answer_to_started(answer: &AnnounceResponse, ports: [u16; 2]) -> Option<Self> {
-        (answer.strategy == AnnounceStrategy::StartThenStop).then(|| Self {
+    /// Returns the marks of our entry in an answer that may list it.
+    pub(super) fn of(answer: &AnnounceResponse, ports: [u16; 2]) -> Self {
+        Self {
             ports,
             external_ip: answer.external_ip.map(|ip| ip.to_canonical()),
-        })
+        }
     }
 
     #[inline]

@@ -181,10 +181,20 @@ pub enum Rounds {
 pub struct NetworkState {
     /// Nothing can be asked.
     pub is_out: bool,
+    /// No name can be resolved, so that trackers cannot be asked. The DHT may still answer.
+    pub names_fail: bool,
     /// Whether each family works, by [`Family::index`].
     pub working: [bool; 2],
-    /// When the last outage of the whole network ended.
+    /// When the last outage of the whole network or of the resolver ended.
     pub up_since: Mono,
     /// When each family last came back after it was lost, by [`Family::index`].
     pub family_since: [Option<Mono>; 2],
+}
+
+impl NetworkState {
+    /// Returns whether our own network explains why sources do not answer.
+    pub(super) fn explains(&self, evidence: &Evidence) -> bool {
+        let is_tracker_missing = evidence.silent.has_tracker() || evidence.unasked.has_tracker();
+        self.is_out || self.names_fail && is_tracker_missing
+    }
 }

@@ -136,7 +136,9 @@ impl Verdict {
             ),
             Reason::Silence => format!("Nothing is known; {}.", sources()),
             Reason::Unasked => "Not every source has been asked yet.".to_owned(),
-            Reason::Outage => "Our own network does not work; the state is kept.".to_owned(),
+            Reason::Outage => {
+                "Our own network or resolver does not work; the state is kept.".to_owned()
+            }
             Reason::NoSource => {
                 "There is nothing to ask: no tracker that may be asked, and no DHT.".to_owned()
             }

@@ -80,7 +80,7 @@ impl VerdictMemory {
         if evidence.empty.is_empty() && evidence.unasked.is_empty() {
             self.empty_since = Second::NEVER;
         }
-        if at.network.is_out {
+        if at.network.explains(evidence) {
             return (before, Reason::Outage, None);
         }
         self.asked.start(at.hour);
@@ -260,7 +260,8 @@ impl VerdictMemory {
         let is_risk = |since: Hour| since.passed(at.hour).is_some_and(|n| n >= RISK_HOURS);
         let (few, no_seeder) = (is_risk(self.few_since), is_risk(self.no_seeder_since));
         // During an outage, and until it is detected, the condition stays as it was.
-        let known = evidence.has_no_tracker.filter(|_| !at.network.is_out);
+        let known = evidence.has_no_tracker;
+        let known = known.filter(|_| !at.network.is_out && !at.network.names_fail);
         let had_no_tracker = self.conditions.has(Condition::NoTracker);
         let no_tracker = known.unwrap_or(had_no_tracker);
         let conditions = Conditions::default()

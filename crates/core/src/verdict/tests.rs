@@ -267,6 +267,27 @@ fn peers_of_the_other_family_are_not_hidden_by_a_lost_one() {
 }
 
 #[test]
+fn trackers_that_our_resolver_hides_leave_the_verdict_as_it_was() {
+    let mut torrent = Judged::alive(trackers([0]), 0);
+    let mut without_tracker = Judged::alive(dht(), 0);
+    for hour in 1..50 {
+        let mut at = at(hour * HOUR);
+        at.network.names_fail = true;
+        let evidence = Evidence {
+            silent: trackers([0]),
+            has_no_tracker: Some(true),
+            ..empty(dht(), hour * HOUR)
+        };
+        let verdict = torrent.judge(&evidence, &at);
+        assert_eq!(verdict, (State::Alive, Reason::Outage), "hour {hour}");
+        let conditions = torrent.0.verdict().conditions;
+        assert!(!conditions.has(Condition::NoTracker));
+        without_tracker.judge(&empty(dht(), hour * HOUR), &at);
+    }
+    assert_eq!(without_tracker.0.verdict().state, State::Dead);
+}
+
+#[test]
 fn our_own_outage_leaves_every_verdict_as_it_was() {
     let silent = Evidence {
         silent: both(dht(), trackers([0])),

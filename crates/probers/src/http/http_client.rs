@@ -204,7 +204,10 @@ impl HttpClient {
             Err(why) => return job.request.failed(why),
         };
         progress.stats.phases.resolve = resolved.took;
-        let addresses: Arc<[IpAddr]> = resolved.of(job.family).into();
+        let addresses: Arc<[IpAddr]> = match resolved.reachable(job.family) {
+            Ok(addresses) => addresses.into(),
+            Err(why) => return job.request.failed(why),
+        };
         progress.stats.remote = addresses.first().copied();
         if addresses.is_empty() {
             return Report::NoAddress {

@@ -1,5 +1,6 @@
 //! The meaning of status codes and their headers for a probe.
 
+use std::num::IntErrorKind;
 use std::time::{Duration, SystemTime};
 
 use hyper::StatusCode;
@@ -17,6 +18,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Retry>
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => MAX_RETRY_AFTER,
         Err(_) => httpdate::parse_http_date(text)
             .ok()?
             .duration_since(now)
@@ -99,6 +101,8 @@ mod tests {
             ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
             ("99999999999", Some(MAX_RETRY_AFTER.as_secs())),
+            ("18446744073709551616", Some(MAX_RETRY_AFTER.as_secs())),
+            ("99999999999999999999999", Some(MAX_RETRY_AFTER.as_secs())),
             ("soon", None),
             ("-1", None),
         ] {

@@ -24,6 +24,8 @@ pub(super) struct Answer {
     pub(super) statement: TrackerPreference,
     /// How long the answer may be cached.
     pub(super) keep: Duration,
+    /// Whether a name server said that there are no usable addresses.
+    pub(super) is_missing: bool,
     /// The time that name servers took for the addresses; `None` if none was asked.
     pub(super) took: Option<Duration>,
 }
@@ -39,6 +41,7 @@ impl Answer {
             addresses: Ok(addresses),
             statement: TrackerPreference::None,
             keep: KEEP.1,
+            is_missing: false,
             took: None,
         }
     }
@@ -48,7 +51,15 @@ impl Answer {
             addresses: Err(ProbeError::new(FailureReason::Dns, text)),
             statement: TrackerPreference::None,
             keep: KEEP_FAILURE,
+            is_missing: false,
             took: None,
+        }
+    }
+
+    fn missing(text: &str) -> Self {
+        Self {
+            is_missing: true,
+            ..Self::failed(text)
         }
     }
 }
@@ -185,11 +196,16 @@ fn join(
         found.extend(ips.take(MAX_ADDRESSES));
     }
     if found.is_empty() {
-        return Answer::failed(&explain(v4.err(), v6.err()));
+        let is_missing = [&v4, &v6].into_iter().flat_map(|side| side.as_ref().err());
+        let is_missing = is_missing.into_iter().all(NetError::is_no_records_found);
+        return Answer {
+            is_missing,
+            ..Answer::failed(&explain(v4.err(), v6.err()))
+        };
     }
     found.retain(|ip| !ip.is_unspecified() && (private || is_global(*ip)));
     if found.is_empty() {
-        return Answer::failed("a public name that leads to private addresses only");
+        return Answer::missing("a public name that leads to private addresses only");
     }
     // A family without any answer, not even a negative one, is looked up again soon.
     let half = [&v4, &v6]
@@ -199,6 +215,7 @@ fn join(
         addresses: Ok(found),
         statement: TrackerPreference::None,
         keep: if half { KEEP.0 } else { shortest.max(KEEP.0) },
+        is_missing: false,
         took: None,
     }
 }

@@ -6,6 +6,7 @@ mod scripted;
 use super::*;
 use dnsmasq::Dnsmasq;
 use seedwatch_torrent::AddressScope;
+use seedwatch_tracker::NameAnswer;
 
 /// A routable public address. Resolving sends nothing to it.
 const PUBLIC4: Ipv4Addr = Ipv4Addr::new(9, 9, 9, 9);
@@ -400,4 +401,50 @@ fn routes_of_a_cached_answer_are_checked_again() {
     assert_eq!(routed(now, false), 0);
     assert_eq!(routed(now, true), 0, "routes are checked again too soon");
     assert_eq!(routed(now + 2 * ROUTES_MAX_AGE, true), 1);
+}
+
+#[tokio::test]
+async fn fresh_lookups_show_whether_the_name_servers_work() {
+    seedwatch_dev_programs::skip_without!(["dnsmasq"]);
+    let dns = Dnsmasq::start(&[
+        &format!("--host-record=t.example,{PUBLIC4}"),
+        "--host-record=lan.example,192.168.1.1",
+        "--local=/gone.example/",
+    ]);
+    let resolver = asking(dns.address);
+    let ask = async |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|it| Host::Name((*it).into())).collect();
+        let mut answers = resolver.ask_all_afresh(&names).await.unwrap();
+        answers.sort_by_key(|(host, _)| host.to_string());
+        answers.into_iter().map(|(_, it)| it).collect::<Vec<_>>()
+    };
+    let names = ["gone.example", "lan.example", "mine.example", "t.example"];
+    let expected = [
+        NameAnswer::Missing,
+        NameAnswer::Missing,
+        NameAnswer::Resolved,
+    ];
+    assert_eq!(ask(&names).await, expected, "the hosts file has one");
+    resolve(&resolver, "udp://t.example:1/").await.unwrap();
+    dns.stop();
+    assert!(resolve(&resolver, "udp://t.example:1/").await.is_ok());
+    assert_eq!(ask(&["t.example"]).await, [NameAnswer::Failed], "no cache");
+}
+
+#[test]
+fn a_host_without_an_address_of_a_family_is_not_unreachable_over_it() {
+    let (v4, v6): (IpAddr, IpAddr) = (PUBLIC4.into(), PUBLIC6.into());
+    let offline = |known: &[IpAddr], routed: &[IpAddr], has_default| {
+        let resolved = Resolved {
+            offline: offline_families(known, routed, || has_default),
+            ..Resolved::default()
+        };
+        Family::ALL.map(|family| resolved.reachable(family).is_err())
+    };
+    assert_eq!(offline(&[v4], &[], false), [true, false]);
+    assert_eq!(offline(&[v6], &[], false), [false, true]);
+    assert_eq!(offline(&[v4, v6], &[], false), [true, true]);
+    assert_eq!(offline(&[v4, v6], &[v6], false), [false, false]);
+    assert_eq!(offline(&[v4, v6], &[], true), [false, false]);
+    assert_eq!(offline(&[], &[], false), [false, false]);
 }

@@ -257,10 +257,9 @@ impl Worker {
         while let Ok((lookup, result, spent)) = self.lookup_results.1.try_recv() {
             let took = (!spent.is_zero()).then_some(spent);
             let port = lookup.url.port();
-            let addresses = result.map(|resolved| {
-                let ips = resolved.of(self.family).into_iter();
-                ips.map(|ip| SocketAddr::new(ip, port)).collect()
-            });
+            let addresses = result.and_then(|resolved| resolved.reachable(self.family));
+            let with_port = |ip| SocketAddr::new(ip, port);
+            let addresses = addresses.map(|ips| ips.into_iter().map(with_port).collect());
             let now = Instant::now();
             self.engine.on_lookup(lookup.tracker, addresses, took, now);
         }

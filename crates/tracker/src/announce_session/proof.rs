@@ -38,11 +38,11 @@ impl Reading {
             mut announced,
             has_list,
         } = answer;
-        let lists_us = lists_us(&announced.peers, own);
-        if to == AnnounceRequest::Started || lists_us {
-            let leechers = &mut announced.counts.leechers;
-            *leechers = leechers.map(|n| n.saturating_sub(1));
-        }
+        // A tracker may still list a process that was killed, and us beside it.
+        let listed = own.entries_of_us(&announced.peers);
+        let us = listed.max(u32::from(to == AnnounceRequest::Started));
+        let leechers = &mut announced.counts.leechers;
+        *leechers = leechers.map(|n| n.saturating_sub(us));
         let proof = if own.others(&announced.peers) {
             Proof::Peers
         } else if announced.peer_list_withheld {
@@ -137,6 +137,21 @@ impl PeerFilter {
         });
         self.names_another(v4.map(|peer| (peer.ip.into(), peer.port)))
             || self.names_another(v6.map(|peer| (peer.ip, peer.port)))
+    }
+
+    /// Returns how often a list has our address of the family that it lists more often. The first
+    /// address with our port is ours.
+    fn entries_of_us(&self, peers: &Peers) -> u32 {
+        let v4 = peers.v4.iter().map(|peer| (peer.ip.into(), peer.port));
+        let v6 = peers.v6.iter().map(|peer| (peer.ip, peer.port));
+        self.count_us(v4).max(self.count_us(v6))
+    }
+
+    fn count_us(&self, entries: impl Iterator<Item = (u128, u16)>) -> u32 {
+        let mut ours = None;
+        let with_port = entries.filter(|(_, port)| self.is_port(*port));
+        let of_us = with_port.filter(|(ip, _)| *ours.get_or_insert(*ip) == *ip);
+        of_us.count() as u32
     }
 
     fn names_another(&self, mut entries: impl Iterator<Item = (u128, u16)>) -> bool {

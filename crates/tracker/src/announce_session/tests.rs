@@ -497,3 +497,21 @@ fn a_second_address_with_our_port_is_a_peer() {
         assert_eq!(peer_filter().others(&list(listed)), others, "{listed:?}");
     }
 }
+
+#[test]
+fn an_entry_that_a_killed_process_left_behind_is_no_leecher() {
+    let ours = "81.2.3.9:50000";
+    for (peers, leechers) in [
+        (&[ours][..], 1),
+        // Another peer id, but the same port behind the same address.
+        (&[ours, ours], 0),
+        (&[ours, "81.2.3.8:50000"], 1),
+    ] {
+        let mut session = AnnounceSession::new(AnnounceStrategy::StartThenStop);
+        let started = answer(counts(0, 2), peers);
+        answer_request(&mut session, AnnounceRequest::Started, started);
+        let stopped = answer(Counts::default(), &[]);
+        let next = answer_request(&mut session, AnnounceRequest::Stopped, stopped);
+        assert_eq!(response(next).counts.leechers, Some(leechers), "{peers:?}");
+    }
+}

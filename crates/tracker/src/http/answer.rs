@@ -5,6 +5,7 @@
 //! written as text. Unreadable parts are counted, or become the failure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::{IntErrorKind, ParseIntError};
 use std::time::Duration;
 
 use super::peers;
@@ -428,8 +429,20 @@ fn fill<T>(field: &mut Option<T>, value: Option<T>) {
 pub(super) fn integer(value: Value<'_>) -> Option<i64> {
     match value {
         Value::Int(n) => Some(n),
-        Value::Bytes(text) => std::str::from_utf8(text).ok()?.trim().parse().ok(),
+        Value::Bytes(text) => {
+            let text = std::str::from_utf8(text).ok()?.trim();
+            text.parse().or_else(saturated).ok()
+        }
         _ => None,
+    }
+}
+
+/// Returns the largest or smallest number instead of one beyond 64 bits, as for a bencoded one.
+fn saturated(error: ParseIntError) -> Result<i64, ParseIntError> {
+    match error.kind() {
+        IntErrorKind::PosOverflow => Ok(i64::MAX),
+        IntErrorKind::NegOverflow => Ok(i64::MIN),
+        _ => Err(error),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Finds passkeys in messages of trackers, in any encoding.
 //!
-//! A tracker may repeat our URL or parts of it, in another letter case or encoding, and with markup
-//! between. Three searches find them:
+//! A tracker may repeat our URL or parts of it, in another letter case or encoding, in full-width
+//! letters, and with markup between. Three searches find them:
 //!
 //! - the pieces of the URL, byte by byte, in any letter case;
 //! - parts of a piece of [`MIN_SECRET`] letters and digits in a row;
@@ -9,7 +9,7 @@
 //!   that is neither, also in hexadecimal, Base32, Base64 and backwards.
 
 use std::collections::HashSet;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, HEXLOWER};
 use percent_encoding::percent_decode_str;
@@ -27,6 +27,8 @@ const LONGEST_WORD: usize = 15;
 pub(super) const MAX_TEXT: usize = 512;
 /// The largest number of bytes of a text that are read.
 const MAX_READ: usize = 16 << 10;
+/// The full-width forms of the visible ASCII characters, in the order of ASCII.
+const FULL_WIDTH: RangeInclusive<char> = '\u{ff01}'..='\u{ff5e}';
 /// The longest tag between the parts of a secret.
 const MAX_TAG: usize = 64;
 
@@ -200,6 +202,7 @@ impl Folded {
                 b'%' | b'&' | b'\\' => escape(rest),
                 0x80.. => match character(rest) {
                     Some(c) if is_invisible(c) => (None, c.len_utf8()),
+                    Some(c) if FULL_WIDTH.contains(&c) => (narrow(c), c.len_utf8()),
                     _ => (Some(*first), 1),
                 },
                 first => (Some(*first), 1),
@@ -256,6 +259,12 @@ fn escape(text: &[u8]) -> (Option<u8>, usize) {
         Some(_) => (byte, length),
         None => (None, 1),
     }
+}
+
+/// Returns the ASCII character of a full-width form.
+fn narrow(c: char) -> Option<u8> {
+    let offset = u32::from(c).checked_sub(u32::from(*FULL_WIDTH.start()))?;
+    u8::try_from(offset).ok()?.checked_add(b'!')
 }
 
 /// Returns the character at the beginning of a text.

@@ -217,10 +217,7 @@ impl RowResult {
         RowResult::Failure {
             reason: error.reason.as_label(),
             text: error.text.to_string(),
-            retry_seconds: match error.retry {
-                Some(Retry::After(wait)) => Some(wait.as_secs()),
-                Some(Retry::Never) | None => None,
-            },
+            retry_seconds: error.retry.map(Retry::seconds),
             interval_seconds: error.interval().map(|interval| interval.as_secs()),
         }
     }

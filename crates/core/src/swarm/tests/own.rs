@@ -203,3 +203,29 @@ fn an_empty_list_beside_absurd_counts_is_inconclusive() {
         assert_eq!(world.row(0).peers[0], peers);
     }
 }
+
+#[test]
+fn an_entry_that_a_killed_process_left_behind_is_ours_for_two_hours() {
+    let left_behind = |entries: &[(&str, u16)]| AnnounceResponse {
+        strategy: AnnounceStrategy::StoppedFirst,
+        ..joined(entries)
+    };
+    let mut world = World::new(&[torrent("victim", v1(1), &TWO[..1])]).without_dht();
+    let honest = world.announce(0, 0);
+    world.swarms.expect_own_entries(world.now.mono);
+    // Behind NAT, the address is none of a local interface.
+    let entries = [("1.1.1.7", 4242), (SEEDER, 6881)];
+    world.answer(honest, Family::Ipv4, left_behind(&entries));
+    assert_eq!(world.row(0).peers[0], Some(1));
+    world.answer(honest, Family::Ipv4, left_behind(&entries[1..]));
+    assert_eq!(world.row(0).peers[0], Some(1));
+    world.answer(honest, Family::Ipv4, left_behind(&entries[..1]));
+    assert_eq!(
+        world.row(0).peers[0],
+        Some(0),
+        "our entry alone is an empty swarm"
+    );
+    world.advance(2 * 3600);
+    world.answer(honest, Family::Ipv4, left_behind(&entries));
+    assert_eq!(world.row(0).peers[0], Some(2));
+}

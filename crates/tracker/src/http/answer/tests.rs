@@ -342,10 +342,13 @@ fn a_failure_reason_is_a_rejection_despite_other_keys() {
 
 #[test]
 fn retry_in_is_minutes_in_any_spelling_or_never() {
+    let longest = Some(Retry::After(Duration::from_secs(60 * 60 * 24 * 365)));
     for (value, expected) in [
         ("i30e", Some(Retry::After(Duration::from_secs(1800)))),
         ("2:30", Some(Retry::After(Duration::from_secs(1800)))),
         ("5:never", Some(Retry::Never)),
+        ("20:18446744073709551616", longest),
+        ("i18446744073709551616e", longest),
         ("i0e", None),
         ("i-5e", None),
         ("le", None),

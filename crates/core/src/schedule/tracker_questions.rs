@@ -1,0 +1,25 @@
+//! What the queues of both families know about a tracker.
+
+use super::Schedule;
+use super::tracker_queue::{QueueId, TrackerQueue};
+use crate::Health;
+use seedwatch_torrent::Family;
+use seedwatch_tracker::TrackerId;
+
+impl Schedule {
+    /// Returns whether a tracker may be contacted, as far as is known.
+    pub fn may_contact(&self, tracker: TrackerId) -> bool {
+        self.queues_of(tracker)
+            .all(|queue| queue.health() != Health::Closed)
+    }
+
+    /// Returns whether a tracker has ever answered this process.
+    pub fn has_answered(&self, tracker: TrackerId) -> bool {
+        self.queues_of(tracker).any(TrackerQueue::has_answered)
+    }
+
+    fn queues_of(&self, tracker: TrackerId) -> impl Iterator<Item = &TrackerQueue> {
+        let ids = Family::ALL.map(|family| QueueId::of(tracker, family));
+        ids.into_iter().filter_map(|id| self.queues.get(id.index()))
+    }
+}
