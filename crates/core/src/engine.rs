@@ -34,12 +34,13 @@ use crate::{Health, PerSource, Source};
 use canaries::CanaryHosts;
 use cliffs::{CliffMonitor, Sampled};
 use dht_state::DhtState;
+use names::is_local_host;
 use network_monitor::NetworkMonitor;
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::{DhtReport, LookupReport};
 use seedwatch_distinct::Key;
 use seedwatch_torrent::address::{self, Accept};
-use seedwatch_torrent::{Family, Host, InfoHash};
+use seedwatch_torrent::{Family, InfoHash};
 use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
 
 /// Most changes of state per snapshot that are logged one by one.
@@ -572,14 +573,6 @@ fn read_peers(report: &Report) -> u64 {
     };
     let lines = answer.peers.v4.iter().step_by(PER_LINE);
     lines.fold(0, |read, peer| read.wrapping_add(u64::from(peer.ip)))
-}
-
-/// Returns whether a host is in a local network, by its address or its name (RFC 6761 section 6.3).
-fn is_local_host(host: &Host) -> bool {
-    match host {
-        Host::Ip(ip) => !address::is_global(*ip),
-        Host::Name(name) => &**name == "localhost" || name.ends_with(".localhost"),
-    }
 }
 
 fn geo_row(settings: &Settings) -> GeoRow {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::is_local_host;
+use super::names::is_local_host;
 use crate::roster::Roster;
 use crate::schedule::Schedule;
 use seedwatch_torrent::{Host, TrackerUrl};

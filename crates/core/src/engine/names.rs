@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Engine, Notice, is_local_host};
+use super::{Engine, Notice};
 use crate::connectivity::{CheckedName, NameChange, NameDecision, is_unresolved};
 use seedwatch_clock::{Mono, Now};
-use seedwatch_torrent::{Host, TrackerUrl};
+use seedwatch_torrent::{Host, TrackerUrl, address};
 use seedwatch_tracker::{NameAnswer, Observation, TrackerId};
 
 /// Names per kind that a check looks up: those of canaries, of trackers that have answered, and of
@@ -132,5 +132,13 @@ fn add_distinct<'a>(names: &mut Vec<Host>, more: impl Iterator<Item = &'a Host>)
         if !names.contains(host) {
             names.push(host.clone());
         }
+    }
+}
+
+/// Returns whether a host is in a local network, by its address or its name (RFC 6761 section 6.3).
+pub(super) fn is_local_host(host: &Host) -> bool {
+    match host {
+        Host::Ip(ip) => !address::is_global(*ip),
+        Host::Name(name) => &**name == "localhost" || name.ends_with(".localhost"),
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::snapshot::Cause;
 use crate::verdict::Reason;
 use seedwatch_dht::{DhtStatus, FoundPeers, LookupError, LookupStats};
-use seedwatch_torrent::Peers;
+use seedwatch_torrent::{Host, Peers};
 
 fn with_dht(torrents: Vec<Torrent>) -> Settings {
     let mut settings = settings(torrents);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::snapshot::Cause;
 use crate::verdict::{Condition, Reason, State};
+use seedwatch_torrent::Host;
 use seedwatch_tracker::NameAnswer;
 
 const NAMED: [&str; 2] = [A, B];
