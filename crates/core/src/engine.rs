@@ -146,8 +146,8 @@ impl Engine {
         self.swarms.set_local_addresses(addresses);
     }
 
-    /// Expects entries of our own in all peer lists for a while: a process with our ports was killed
-    /// before it could withdraw its announces.
+    /// Expects entries of our own in all peer lists for a while: a process with our ports was
+    /// killed before it could withdraw its announces.
     pub fn expect_own_entries(&mut self, now: Mono) {
         self.swarms.expect_own_entries(now);
     }
