@@ -255,8 +255,8 @@ struct Announce<'a> {
 struct ProbeFailure<'a> {
     reason: &'static str,
     text: &'a str,
-    /// How long the tracker asks to wait, in seconds; for `never` (BEP 31), how long seedwatch leaves
-    /// the torrent alone. `null` if it does not say.
+    /// How long the tracker asks to wait, in seconds; for `never` (BEP 31), how long seedwatch
+    /// leaves the torrent alone. `null` if it does not say.
     retry_seconds: Option<u64>,
 }
 

@@ -8,8 +8,8 @@
 //! - A torrent is dead only if every source that could know of peers has said in two rounds, at
 //!   least [`judge::MIN_EMPTY_TIME`] apart, that there are none.
 //! - A source that named the last peers and then fell silent may still know of them, for
-//!   [`judge::HIDDEN_HOURS`]; so may one of which a part has never said anything: one of two families
-//!   or info-hashes.
+//!   [`judge::HIDDEN_HOURS`]; so may one of which a part has never said anything: one of two
+//!   families or info-hashes.
 //! - Peers over a family (IPv4 or IPv6) that our network has lost may still be there, for a week.
 //! - While our own network is out, all verdicts stay as they were.
 //! - A command that asks only once, such as `seedwatch probe`, calls a torrent dead only if every

@@ -235,8 +235,8 @@ impl FamilyState {
         self.listed != Tick::default() || self.counts_are_zero()
     }
 
-    /// Returns whether the latest answer claims 0 seeders and 0 leechers, and no failure came since.
-    /// One count alone does not prove an empty swarm.
+    /// Returns whether the latest answer claims 0 seeders and 0 leechers, and no failure came
+    /// since. One count alone does not prove an empty swarm.
     pub(super) fn counts_are_zero(&self) -> bool {
         let has_failed = self.problem.as_ref().is_some_and(|it| it.is_failure());
         [self.seeders, self.leechers].map(Count::get) == [Some(0); 2] && !has_failed

@@ -33,8 +33,8 @@ impl SourceSet {
         self.0 |= 1 << (Self::FIRST_TRACKER + key % TRACKERS);
     }
 
-    /// Returns the set with the families of an earlier one that do not work now: what was named over
-    /// them has not been asked about since.
+    /// Returns the set with the families of an earlier one that do not work now: what was named
+    /// over them has not been asked about since.
     pub(super) fn with_lost_families(self, before: Self, working: [bool; 2]) -> Self {
         let [v4, v6] = working.map(u16::from);
         Self(self.0 | before.0 & Self::FAMILIES & !(v4 | v6 << 1))

@@ -127,8 +127,8 @@ impl VerdictMemory {
         !evidence.unasked.is_empty() && (is_first || !self.is_tired_of_waiting(at))
     }
 
-    /// Returns whether sources have been asked for so long that one which has never said whether the
-    /// swarm is empty will hardly ever say so.
+    /// Returns whether sources have been asked for so long that one which has never said whether
+    /// the swarm is empty will hardly ever say so.
     fn is_tired_of_waiting(&self, at: &Circumstances) -> bool {
         let limit = Duration::from_secs(u64::from(HIDDEN_HOURS) * 3600).max(2 * at.patience);
         let asked = Duration::from_secs(u64::from(self.asked.passed(at.hour)) * 3600);

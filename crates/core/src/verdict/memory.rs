@@ -138,8 +138,8 @@ impl Hour {
     }
 }
 
-/// The hour of running time in which sources were first asked; 0 = never. It is known for some days,
-/// which is longer than anything waits for it.
+/// The hour of running time in which sources were first asked; 0 = never. It is known for some
+/// days, which is longer than anything waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct AskedHour(u8);
 
