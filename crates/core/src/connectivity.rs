@@ -132,11 +132,16 @@ impl Connectivity {
         is_outside: bool,
         now: Mono,
     ) -> (Option<LookupReport>, ConnectivityChange) {
+        let is_missing = self.is_missing_ipv6(&lookup);
         let monitor = &mut self.families[lookup.family.index()];
         match &lookup.result {
             Ok(_) if is_outside => {
                 let change = monitor.record_evidence(now);
                 return (Some(lookup), change);
+            }
+            // A family that this machine does not have knows no node: that is no failure of the DHT.
+            Err(_) if is_missing => {
+                return (None, ConnectivityChange::default());
             }
             // A lookup without queries knew no node: its failure shows no silence.
             Err(LookupError::Timeout) if is_outside && lookup.diagnosis.queries > 0 => {}
@@ -148,6 +153,15 @@ impl Connectivity {
         monitor.held_lookups.push(lookup);
         monitor.check_soon(now);
         (None, ConnectivityChange::default())
+    }
+
+    /// Returns whether a lookup found no node to query because IPv6 never worked, as IPv4 does.
+    fn is_missing_ipv6(&self, lookup: &LookupReport) -> bool {
+        let [v4, v6] = &self.families;
+        lookup.family == Family::Ipv6
+            && lookup.diagnosis.queries == 0
+            && v6.last_evidence.is_none()
+            && v4.last_evidence.is_some()
     }
 
     /// Returns the families whose canaries are to be asked now.
@@ -212,6 +226,25 @@ mod tests {
 
     fn holds(connectivity: &mut Connectivity, observation: Observation, now: Mono) -> bool {
         matches!(connectivity.decide(observation, now).0, Decision::Held)
+    }
+
+    /// A machine without IPv6 must not wait for the IPv6 DHT.
+    #[test]
+    fn a_lookup_over_a_missing_family_is_no_failure() {
+        let mut connectivity = Connectivity::new(Mono(0));
+        let lookup = |family| LookupReport {
+            info_hash: seedwatch_torrent::InfoHash([1; 20]),
+            family,
+            result: Err(LookupError::Timeout),
+            diagnosis: seedwatch_dht::LookupStats::default(),
+        };
+        connectivity.decide(failed(FailureReason::Refused, 0), Mono(10_000));
+        let mut counts = |family| {
+            let (counted, _) = connectivity.decide_lookup(lookup(family), true, Mono(20_000));
+            counted.is_some()
+        };
+        assert!(!counts(Family::Ipv6));
+        assert!(counts(Family::Ipv4));
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Session {
     swarms: Swarms,
     /// The lookups whose result was folded.
     looked_up: Vec<(InfoHash, Family)>,
+    /// The lookups that did not end in time.
+    unfinished: Vec<(InfoHash, Family)>,
     request_rows: Vec<RequestRow>,
     lookup_rows: Vec<LookupRow>,
     /// Whether the DHT has bootstrap nodes.
@@ -62,6 +64,7 @@ impl Session {
             roster,
             swarms,
             looked_up: Vec::new(),
+            unfinished: Vec::new(),
             request_rows: Vec::new(),
             lookup_rows: Vec::new(),
             has_bootstrap: !config.dht.bootstrap.is_empty(),
@@ -154,8 +157,9 @@ impl Session {
                 }
             }
             LookupUpdate::Unfinished(late) => {
-                let row = |(hash, family)| LookupRow::unfinished(hash, family);
-                self.lookup_rows.extend(late.into_iter().map(row));
+                let row = |(hash, family): &_| LookupRow::unfinished(*hash, *family);
+                self.lookup_rows.extend(late.iter().map(row));
+                self.unfinished = late;
             }
             LookupUpdate::Status(status) => {
                 let known = status.iter().flatten();
@@ -171,14 +175,17 @@ impl Session {
         self.looked_up.push((lookup.info_hash, lookup.family));
     }
 
-    /// Folds lookups that did not end, or could not begin, as failures: no other round follows.
+    /// Folds lookups that did not end as failures: no other round follows. So is one over IPv4 that
+    /// could not begin; a machine without IPv6 looks up what others do.
     fn fail_other_lookups(&mut self) {
         let hashes = Arc::clone(self.roster.dht_hashes());
         let wanted = hashes
             .iter()
             .flat_map(|hash| Family::ALL.map(|family| (*hash, family)));
         for (info_hash, family) in wanted {
-            if !self.looked_up.contains(&(info_hash, family)) {
+            let lookup = (info_hash, family);
+            let is_wanted = family == Family::Ipv4 || self.unfinished.contains(&lookup);
+            if is_wanted && !self.looked_up.contains(&lookup) {
                 self.fold_lookup(&LookupReport {
                     info_hash,
                     family,

@@ -71,14 +71,13 @@ impl Daemon {
                 .await;
         };
         let draining = timeout_at(until, probers.drain());
-        let serving = timeout_at(until, &mut server);
-        let (drained, (), served) = tokio::join!(draining, saving, serving);
+        let (drained, ()) = tokio::join!(draining, saving);
         if drained.is_err() {
             warn!("the probers did not end in time");
         } else {
             state_writer.forget_ports(deadline).await;
         }
-        match served {
+        match timeout_at(until, &mut server).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => error!(%error, "the web server failed"),
             Err(_) => {

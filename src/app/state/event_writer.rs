@@ -30,9 +30,12 @@ type Outcome = Result<u64, StoreError>;
 pub(super) struct EventWriter {
     /// Events to append.
     waiting: Vec<StateEvent>,
+    /// Events that are being added to those of earlier processes.
+    merging: Vec<StateEvent>,
     /// The length of the file; `None` if it must be written again.
     length: Option<u64>,
-    /// Whether the file was read. If the disk hung at the start, what it holds must not be lost.
+    /// Whether the file was read. If the disk hung at the start, what it holds must not be lost: each
+    /// write adds to it.
     is_loaded: bool,
     writing: Option<oneshot::Receiver<Outcome>>,
     /// When the file may be written after an error.
@@ -120,10 +123,11 @@ impl EventWriter {
         match outcome {
             Ok(length) => {
                 self.length = Some(length);
-                self.is_loaded = true;
+                self.merging.clear();
             }
             Err(error) => {
                 self.length = None;
+                self.waiting.splice(..0, self.merging.drain(..));
                 self.retry_at = Some(Instant::now() + RETRY);
                 if let Some(suppressed) = self.errors.admit((), Instant::now()) {
                     warn!(%error, suppressed, "events are not saved");
@@ -136,6 +140,7 @@ impl EventWriter {
     fn next(&mut self, history: &EventHistory) -> Option<Write> {
         let new = std::mem::take(&mut self.waiting);
         if !self.is_loaded {
+            self.merging.clone_from(&new);
             return (!new.is_empty()).then_some(Write::Merge(new));
         }
         let kept = history.all().len();

@@ -29,11 +29,11 @@ impl StateWriter {
         };
         let hangs = store.hangs();
         let call = move || {
-            let inherited = store.load_ports()?;
-            if inherited.is_none() {
+            let inherited = store.load_ports();
+            if !matches!(inherited, Ok(Some(_))) {
                 store.save_ports(fresh.ports)?;
             }
-            Ok(inherited)
+            inherited
         };
         let done = tokio::task::spawn_blocking(move || call_disk(call)).await;
         let done: Option<Result<Option<Ports>, StoreError>> = done.unwrap_or_else(resume);

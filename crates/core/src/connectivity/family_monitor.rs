@@ -72,7 +72,7 @@ impl FamilyMonitor {
         };
         self.next_check = now.after(wait);
         let nothing_held = self.held.is_empty() && self.held_lookups.is_empty();
-        if nothing_held && alive.is_some() && !self.canary_answered {
+        if nothing_held && (alive.is_none() || !self.canary_answered) {
             return ConnectivityChange::default();
         }
         // Without a working resolver no host has an address. If the other family works, so does the

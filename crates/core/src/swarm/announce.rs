@@ -156,6 +156,8 @@ impl FamilyState {
 
     /// Stores the counts of a scrape.
     pub(super) fn store_scrape(&mut self, counts: Counts, now: Mono) {
+        self.seeders = Count::UNKNOWN;
+        self.leechers = Count::UNKNOWN;
         self.store_counts(counts, now);
         self.scraped = Tick::at(now);
     }

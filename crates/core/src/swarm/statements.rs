@@ -50,9 +50,10 @@ struct DhtStatement {
     names_peers: bool,
     /// A family last named peers, and has fallen silent since.
     has_lost_peers: bool,
-    /// A family has failed since the start, or lookups over IPv4 fail. Few nodes of the DHT speak
-    /// IPv6 (BEP 32), so an empty swarm there proves nothing about IPv4.
+    /// Lookups of a family have failed since the start, or none over IPv4 has ended yet.
     is_unheard: bool,
+    /// Lookups over IPv4 fail. Few nodes of the DHT speak IPv6 (BEP 32), so an empty swarm there
+    /// proves nothing about IPv4.
     lacks_ipv4: bool,
     /// When the oldest fresh lookup ended that found no peer.
     oldest_empty: Option<Mono>,
@@ -133,7 +134,8 @@ impl Statements {
     pub(super) fn add_lookup(&mut self, family: Family, fresh: &FreshLookup<'_>) {
         let is_silent = fresh.peers.is_none() && !fresh.is_awaited;
         self.dht.lacks_ipv4 |= is_silent && family == Family::Ipv4;
-        self.dht.is_unheard |= is_silent && !fresh.has_succeeded;
+        let is_open = is_silent || fresh.is_awaited && family == Family::Ipv4;
+        self.dht.is_unheard |= is_open && !fresh.has_succeeded;
         let names = |(v4, v6): PeerSlices<'_>| !(v4.is_empty() && v6.is_empty());
         self.dht.names_peers |= fresh.peers.is_some_and(names);
         self.dht.has_lost_peers |= fresh.has_lost_peers;

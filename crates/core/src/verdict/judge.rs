@@ -29,6 +29,9 @@ const OVERDUE_HOURS: u64 = 24;
 /// After a gap of so many rounds without a judgement, emptiness must be shown again.
 const LONGEST_GAP_IN_ROUNDS: u32 = 2;
 
+/// A torrent is judged at least once an hour, and those of a large fleet one after the other.
+const LONGEST_WITHOUT_JUDGEMENT: Duration = Duration::from_secs(75 * 60);
+
 /// A swarm with at most so many distinct peers in each of these windows has few. A peer with a new
 /// address every day counts seven times per week, so both windows are needed.
 pub(super) const FEW_PEERS: [(Window, u32); 2] = [(Window::Week, 10), (Window::Day, 3)];
@@ -69,6 +72,7 @@ impl VerdictMemory {
             self.peer_hour = Hour::at(at.hour);
             self.empty_since = Second::NEVER;
             self.known_at = Second::at(at.now.mono);
+            self.asked.start(at.hour);
             let reason = match evidence.has_listed_peer {
                 true => Reason::PeersNamed,
                 false => Reason::PeersClaimed,
@@ -81,6 +85,7 @@ impl VerdictMemory {
             self.empty_since = Second::NEVER;
         }
         if at.network.explains(evidence) {
+            self.asked.keep(at.hour);
             return (before, Reason::Outage, None);
         }
         self.asked.start(at.hour);
@@ -108,7 +113,8 @@ impl VerdictMemory {
             };
             return (state, Reason::FamilyLost, None);
         }
-        let is_dht_silent = evidence.silent.has_dht() && !evidence.empty.has_dht();
+        let is_dht_open = evidence.silent.has_dht() || evidence.unasked.has_dht();
+        let is_dht_silent = is_dht_open && !evidence.empty.has_dht();
         let (state, reason, review) = match evidence.empty.is_empty() || is_dht_silent {
             true => self.decide_silence(before, evidence, at),
             false => self.decide_emptiness(before, evidence, at),
@@ -182,10 +188,11 @@ impl VerdictMemory {
         at: &Circumstances,
     ) -> (State, Reason, Option<Mono>) {
         let now = at.now.mono;
-        // A torrent is judged at least once an hour. If it was not, the machine slept, and the
-        // sources that spoke before may have forgotten their peers since.
+        // If the torrent was not judged for long, the machine slept, and the sources that spoke
+        // before may have forgotten their peers since.
         let gap = Duration::from_secs(self.known_at.age(now).unwrap_or(0).into());
-        if gap > LONGEST_GAP_IN_ROUNDS * at.patience.max(at.dead_after) {
+        let longest = LONGEST_GAP_IN_ROUNDS * at.patience.max(at.dead_after);
+        if gap > longest.max(LONGEST_WITHOUT_JUDGEMENT) {
             self.empty_since = Second::NEVER;
         }
         self.known_at = Second::at(now);

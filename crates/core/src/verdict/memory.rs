@@ -146,12 +146,18 @@ pub(super) struct AskedHour(u8);
 impl AskedHour {
     const LONG_AGO: u8 = u8::MAX;
 
-    /// Starts now, if it has not started yet. It must be called every few hours.
+    /// Starts now, if it has not started yet, or else keeps it.
     pub(super) fn start(&mut self, now: u32) {
         match self.0 {
             0 => self.0 = Self::phase(now),
-            _ if self.passed(now) > u32::from(Self::LONG_AGO) / 2 => self.0 = Self::LONG_AGO,
-            _ => {}
+            _ => self.keep(now),
+        }
+    }
+
+    /// Keeps what has started. It must be called every few hours.
+    pub(super) fn keep(&mut self, now: u32) {
+        if self.passed(now) > u32::from(Self::LONG_AGO) / 2 {
+            self.0 = Self::LONG_AGO;
         }
     }
 
@@ -160,7 +166,7 @@ impl AskedHour {
         let cycle = u32::from(Self::LONG_AGO - 1);
         match self.0 {
             0 => 0,
-            Self::LONG_AGO => Self::LONG_AGO.into(),
+            Self::LONG_AGO => u32::MAX,
             start => (u32::from(Self::phase(now)) + cycle - u32::from(start)) % cycle,
         }
     }
