@@ -113,8 +113,7 @@ impl VerdictMemory {
             };
             return (state, Reason::FamilyLost, None);
         }
-        let is_dht_open = evidence.silent.has_dht() || evidence.unasked.has_dht();
-        let is_dht_silent = is_dht_open && !evidence.empty.has_dht();
+        let is_dht_silent = evidence.silent.has_dht() && !evidence.empty.has_dht();
         let (state, reason, review) = match evidence.empty.is_empty() || is_dht_silent {
             true => self.decide_silence(before, evidence, at),
             false => self.decide_emptiness(before, evidence, at),
@@ -126,11 +125,12 @@ impl VerdictMemory {
         }
     }
 
-    /// Returns whether a source was not asked yet and should be soon. One that is left alone for a
-    /// day, as it wishes, must not hold the others up.
+    /// Returns whether a source was not asked yet and should be soon. A tracker that is left alone
+    /// for a day, as it wishes, must not hold the others up.
     fn waits_for_first_answers(&self, evidence: &Evidence, at: &Circumstances) -> bool {
         let is_first = evidence.empty.is_empty() && evidence.silent.is_empty();
-        !evidence.unasked.is_empty() && (is_first || !self.is_tired_of_waiting(at))
+        let is_waiting = is_first || !self.is_tired_of_waiting(at);
+        evidence.unasked.has_dht() || !evidence.unasked.is_empty() && is_waiting
     }
 
     /// Returns whether sources have been asked for so long that one which has never said whether
