@@ -78,6 +78,9 @@ impl Reading {
             Proof::Empty => remove_us(&mut announced.peers, own),
             Proof::Names => withhold(&mut announced),
             Proof::None => {
+                if !announced.counts.claims_peers() {
+                    announced.counts = Counts::default();
+                }
                 announced.peers = Peers::default();
                 withhold(&mut announced);
             }
@@ -102,8 +105,9 @@ fn says_empty(announced: &AnnounceResponse, has_list: bool, own: &PeerFilter) ->
 /// Notes that the list of an answer is not known. Counts of 0 prove no more than an empty list.
 pub(super) fn withhold(announced: &mut AnnounceResponse) {
     announced.peer_list_withheld = true;
-    if !announced.counts.claims_peers() {
-        announced.counts = Counts::default();
+    if announced.counts.is_empty() {
+        announced.counts.seeders = None;
+        announced.counts.leechers = None;
     }
 }
 
