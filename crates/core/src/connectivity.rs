@@ -139,7 +139,7 @@ impl Connectivity {
                 let change = monitor.record_evidence(now);
                 return (Some(lookup), change);
             }
-            // A family that this machine does not have knows no node: that is no failure of the DHT.
+            // A family that this machine does not have knows no node: the DHT has not failed.
             Err(_) if is_missing => {
                 return (None, ConnectivityChange::default());
             }

@@ -14,7 +14,7 @@ pub(super) fn log(notice: &Notice) {
         Notice::Connectivity { family, transition } => log_connectivity(*family, *transition),
         Notice::Resolver { works: true } => info!("names can be resolved again"),
         Notice::Resolver { works: false } => warn!(
-            "no name can be resolved: check the resolver; trackers are not blamed, and states are kept"
+            "no name can be resolved: check the resolver; trackers are not blamed, states are kept"
         ),
         Notice::Dht { family, is_up } => log_dht(*family, *is_up),
         Notice::State { torrent, change } => log_state(torrent, change),

@@ -34,8 +34,8 @@ pub(super) struct EventWriter {
     merging: Vec<StateEvent>,
     /// The length of the file; `None` if it must be written again.
     length: Option<u64>,
-    /// Whether the file was read. If the disk hung at the start, what it holds must not be lost: each
-    /// write adds to it.
+    /// Whether the file was read. If the disk hung at the start, what it holds must not be lost, so
+    /// each write adds to it.
     is_loaded: bool,
     writing: Option<oneshot::Receiver<Outcome>>,
     /// When the file may be written after an error.
