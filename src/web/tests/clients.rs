@@ -1,5 +1,6 @@
 //! Hostile and slow clients, and what other clients notice of them.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
