@@ -20,11 +20,17 @@
 //! extra headers come from `--web.config.file` and apply to every endpoint. No request uses the
 //! network or waits for a probe: everything that is shown is in the [`Snapshot`].
 
+mod answer;
 mod api;
+mod controls;
 mod escape;
 mod events;
+mod exports;
+mod feeds;
 mod heartbeat;
-mod page;
+mod pages;
+mod parameters;
+mod query;
 mod route;
 mod runbook;
 mod status;
@@ -39,6 +45,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
+
+pub use self::parameters::QueryError;
+pub use self::query::{Filter, LabelFilter, Search, Selection, Sort, SortKey, TorrentQuery};
 
 use heartbeat::Heartbeat;
 use seedwatch_core::snapshot::Snapshot;
@@ -98,6 +107,15 @@ impl State {
         match &self.external_url {
             Some(url) => url.local_path(path),
             None => Some(path),
+        }
+    }
+
+    /// Returns a link to a local path: absolute if the external URL is known, else relative to the
+    /// folder of the path, so that it also works behind a proxy that adds a prefix.
+    fn link_to(&self, path: &str) -> String {
+        match &self.external_url {
+            Some(url) => format!("{url}{path}"),
+            None => path.rsplit('/').next().unwrap_or_default().to_owned(),
         }
     }
 

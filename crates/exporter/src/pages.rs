@@ -6,6 +6,7 @@ use hyper::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY,
 };
 use hyper::{Response, StatusCode};
+use tokio::sync::oneshot;
 
 use crate::body::{self, PageAborted, PageWriter, ResponseBody};
 use crate::client::ClientKey;
@@ -65,26 +66,73 @@ impl Pages {
         write: impl FnOnce(&mut PageWriter) -> Result<(), PageAborted> + Send + 'static,
     ) -> HttpResponse {
         let Some(slot) = self.slots.acquire(request.client) else {
-            return text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!(
-                    "Limit of concurrent requests reached ({}), try again later.\n",
-                    self.slots.limit()
-                ),
-            );
+            return self.refused();
         };
         let gzip = accepts_gzip(&request.joined(&ACCEPT_ENCODING));
         let body = match request.is_head {
             true => ResponseBody::Done,
             false => body::stream_page(gzip, &self.encoding, request.client, slot, write),
         };
-        let mut answer = Response::new(body);
-        let fields = answer.headers_mut();
-        fields.insert(CONTENT_TYPE, content_type);
-        fields.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-        if gzip {
-            fields.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
+        page(content_type, gzip, body)
+    }
+
+    /// Answers with a page of which it takes time to find out the header. `prepare` runs on the
+    /// thread of the page, in its turn, and returns further header fields and what writes the page.
+    /// HEAD prepares the page and does not write it.
+    pub async fn stream_prepared<W>(
+        &self,
+        request: PageRequest<'_>,
+        content_type: HeaderValue,
+        prepare: impl FnOnce() -> (HeaderMap, W) + Send + 'static,
+    ) -> HttpResponse
+    where
+        W: FnOnce(&mut PageWriter) -> Result<(), PageAborted>,
+    {
+        let Some(slot) = self.slots.acquire(request.client) else {
+            return self.refused();
+        };
+        let gzip = accepts_gzip(&request.joined(&ACCEPT_ENCODING));
+        let is_head = request.is_head;
+        let (prepared, fields) = oneshot::channel();
+        let write = move |sink: &mut PageWriter| {
+            let (fields, write) = prepare();
+            // The request may have ended meanwhile, and its page is aborted then.
+            prepared.send(fields).map_err(|_| PageAborted)?;
+            match is_head {
+                true => Ok(()),
+                false => write(sink),
+            }
+        };
+        let body = body::stream_page(gzip, &self.encoding, request.client, slot, write);
+        let Ok(fields) = fields.await else {
+            return self.refused();
+        };
+        let body = if is_head { ResponseBody::Done } else { body };
+        let mut answer = page(content_type, gzip, body);
+        answer.headers_mut().extend(fields);
         answer
     }
+
+    /// Returns 503: too many pages are being sent.
+    fn refused(&self) -> HttpResponse {
+        text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "Limit of concurrent requests reached ({}), try again later.\n",
+                self.slots.limit()
+            ),
+        )
+    }
+}
+
+/// Returns the response of a page.
+fn page(content_type: HeaderValue, gzip: bool, body: ResponseBody) -> HttpResponse {
+    let mut answer = Response::new(body);
+    let fields = answer.headers_mut();
+    fields.insert(CONTENT_TYPE, content_type);
+    fields.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if gzip {
+        fields.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    answer
 }
