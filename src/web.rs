@@ -34,6 +34,8 @@ mod query;
 mod route;
 mod runbook;
 mod status;
+mod timestamp;
+mod validators;
 
 #[cfg(test)]
 mod tests;
@@ -49,9 +51,11 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::parameters::QueryError;
 pub use self::query::{Filter, LabelFilter, Search, Selection, Sort, SortKey, TorrentQuery};
 
+use exports::atom::Address;
 use heartbeat::Heartbeat;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_exporter::{ExternalUrl, Pages};
+use validators::Generations;
 
 /// Longest time that a reload may take before the request for it is answered.
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(300);
@@ -70,6 +74,7 @@ pub struct State {
     reload: mpsc::Sender<ReloadResult>,
     ready: AtomicBool,
     heartbeat: Heartbeat,
+    generations: Generations,
     pages: Pages,
 }
 
@@ -90,6 +95,7 @@ impl State {
             reload,
             ready: AtomicBool::new(false),
             heartbeat: Heartbeat::default(),
+            generations: Generations::default(),
             pages: Pages::new(max_requests),
         }
     }
@@ -116,6 +122,18 @@ impl State {
         match &self.external_url {
             Some(url) => format!("{url}{path}"),
             None => path.rsplit('/').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Returns where a feed stands, by its path without the first slash.
+    fn address(&self, path: &'static str) -> Address {
+        Address {
+            root: match &self.external_url {
+                Some(url) => format!("{url}/"),
+                None => String::new(),
+            },
+            path,
+            is_absolute: self.external_url.is_some(),
         }
     }
 

@@ -3,11 +3,12 @@
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use seedwatch_exporter::response::text;
-use seedwatch_exporter::{HttpResponse, PageAborted, PageRequest, PageWriter};
+use seedwatch_exporter::{HttpResponse, PageAborted, PageRequest, PageWriter, PreparedPage};
 use serde::Serialize;
 
 use super::State;
 use super::escape;
+use super::validators::KnownVersion;
 
 pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -40,12 +41,36 @@ pub(super) async fn stream_json<V: Serialize>(
     request: ReadRequest<'_>,
     prepare: impl FnOnce() -> (HeaderMap, V) + Send + 'static,
 ) -> HttpResponse {
-    let prepared = move || {
+    let prepare = move || {
         let (fields, value) = prepare();
         let write =
             move |sink: &mut PageWriter| escape::write_json(sink, &value).map_err(|_| PageAborted);
         (fields, write)
     };
+    stream(state, request, JSON, prepare).await
+}
+
+/// Streams an answer, unless the client has its version already. `prepare` runs on the thread that
+/// writes; it returns the header fields, with the version, and what writes the answer.
+pub(super) async fn stream<W>(
+    state: &State,
+    request: ReadRequest<'_>,
+    content_type: HeaderValue,
+    prepare: impl FnOnce() -> (HeaderMap, W) + Send + 'static,
+) -> HttpResponse
+where
+    W: FnOnce(&mut PageWriter) -> Result<(), PageAborted>,
+{
+    let known = KnownVersion::of(request.page.headers);
+    let prepared = move || {
+        let (fields, write) = prepare();
+        PreparedPage {
+            write: (!known.is(&fields)).then_some(write),
+            fields,
+        }
+    };
     let pages = &state.pages;
-    pages.stream_prepared(request.page, JSON, prepared).await
+    pages
+        .stream_prepared(request.page, content_type, prepared)
+        .await
 }

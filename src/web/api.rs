@@ -6,28 +6,35 @@
 //!
 //! | File | Contents |
 //! |---|---|
-//! | `torrents`, `collections`, `causes` | the answers |
+//! | `torrents`, `collections`, `trackers`, `countries`, `causes` | the answers |
 //! | `values` | values that several answers have |
 //! | `error` | why a request is not answered |
 
 mod causes;
 mod collections;
+pub(super) mod countries;
 pub(super) mod error;
 mod torrents;
+mod trackers;
 mod values;
 
+use hyper::StatusCode;
+use hyper::header::CONTENT_TYPE;
 use seedwatch_exporter::HttpResponse;
+use seedwatch_exporter::response::text;
 
 use self::causes::Causes;
 use self::collections::{Collections, collection};
+use self::countries::Countries;
+use self::torrents::TorrentList;
 pub(super) use self::torrents::privacy;
+use self::trackers::Trackers;
 use super::State;
-use super::answer::{ReadRequest, json, stream_json};
-use super::events::{self, Events};
+use super::answer::{JSON, ReadRequest, json, stream_json};
+use super::events::{EventError, EventQuery, Events};
 use super::parameters::{Parameters, QueryError};
 use super::query::{Sort, TorrentQuery};
 use super::route::name_below;
-use hyper::header::HeaderMap;
 
 /// What the paths of the API begin with.
 pub(super) const ROOT: &str = "/api/";
@@ -35,6 +42,10 @@ pub(super) const ROOT: &str = "/api/";
 const TORRENTS: &str = "/api/v1/torrents";
 const COLLECTIONS: &str = "/api/v1/collections";
 const EVENTS: &str = "/api/v1/events";
+const TRACKERS: &str = "/api/v1/trackers";
+const COUNTRIES: &str = "/api/v1/countries";
+/// The document that describes the API.
+const OPENAPI: &str = "/api/v1/openapi.json";
 const CAUSES: &str = "/api/v1/causes";
 
 /// What can be asked for.
@@ -44,8 +55,12 @@ pub(super) enum Endpoint {
     Torrent(String),
     Collections,
     Collection(String),
+    Trackers,
+    Tracker(String),
+    Countries,
     Events,
     Causes,
+    OpenApi,
 }
 
 impl Endpoint {
@@ -55,10 +70,14 @@ impl Endpoint {
             TORRENTS => Some(Self::Torrents),
             COLLECTIONS => Some(Self::Collections),
             EVENTS => Some(Self::Events),
+            TRACKERS => Some(Self::Trackers),
+            COUNTRIES => Some(Self::Countries),
             CAUSES => Some(Self::Causes),
+            OPENAPI => Some(Self::OpenApi),
             _ => name_below(TORRENTS, path)
                 .map(Self::Torrent)
-                .or_else(|| name_below(COLLECTIONS, path).map(Self::Collection)),
+                .or_else(|| name_below(COLLECTIONS, path).map(Self::Collection))
+                .or_else(|| name_below(TRACKERS, path).map(Self::Tracker)),
         }
     }
 
@@ -72,7 +91,7 @@ impl Endpoint {
                 Err(error) => Err(error),
             },
         };
-        answer.unwrap_or_else(|why| error::bad_query(&why))
+        answer.map_or_else(|why| error::bad_query(&why), error::or_busy)
     }
 
     async fn answer_without_query(&self, state: &State, request: ReadRequest<'_>) -> HttpResponse {
@@ -88,10 +107,23 @@ impl Endpoint {
                 found.map_or_else(error::no_collection, |found| json(&found))
             }
             Self::Collections => {
-                let all = move || (HeaderMap::new(), Collections(snapshot));
-                stream_json(state, request, all).await
+                let fields = state.generations.version(&snapshot);
+                stream_json(state, request, move || (fields, Collections(snapshot))).await
+            }
+            Self::Trackers => {
+                let fields = state.generations.version(&snapshot);
+                stream_json(state, request, move || (fields, Trackers(snapshot))).await
+            }
+            Self::Tracker(name) => {
+                let found = trackers::tracker(&snapshot, name);
+                found.map_or_else(error::no_tracker, |found| json(&found))
+            }
+            Self::Countries => {
+                let fields = state.generations.version(&snapshot);
+                stream_json(state, request, move || (fields, Countries(snapshot))).await
             }
             Self::Causes => json(&Causes::of(&snapshot)),
+            Self::OpenApi => openapi(),
             Self::Torrents | Self::Events => error::not_found("no such endpoint"),
         }
     }
@@ -106,18 +138,27 @@ pub(super) async fn torrents(
     let query = TorrentQuery::parse(request.query)?;
     let snapshot = state.snapshot.load_full();
     let base = state.link_to(request.path);
+    let mut fields = state.generations.version(&snapshot);
     let list = move || {
-        let list = torrents::TorrentList::of(snapshot, &query.or_sort(sort), &query, &base);
-        (list.link_header(), list)
+        let list = TorrentList::of(snapshot, &query.or_sort(sort), &query, &base);
+        list.add_links(&mut fields);
+        (fields, list)
     };
     Ok(stream_json(state, request, list).await)
 }
 
 fn events(state: &State, query: &str) -> Result<HttpResponse, QueryError> {
     let snapshot = state.snapshot.load();
-    match Events::of(&snapshot, query) {
-        Ok(events) => Ok(json(&events)),
-        Err(events::EventError::Query(why)) => Err(why),
-        Err(events::EventError::NoSuchTorrent) => Ok(error::no_torrent()),
+    match EventQuery::read(&snapshot, query) {
+        Ok(query) => Ok(json(&Events::of(&snapshot, query))),
+        Err(EventError::Query(why)) => Err(why),
+        Err(EventError::NoSuchTorrent) => Ok(error::no_torrent()),
     }
+}
+
+/// Returns the document that describes the API.
+fn openapi() -> HttpResponse {
+    let mut answer = text(StatusCode::OK, include_str!("openapi.json"));
+    answer.headers_mut().insert(CONTENT_TYPE, JSON);
+    answer
 }

@@ -36,9 +36,9 @@ impl From<QueryError> for EventError {
     }
 }
 
-/// What to return.
+/// The parameters of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct EventQuery {
+struct EventParameters {
     /// A name, or an info-hash.
     torrent: Option<String>,
     /// Seconds since 1970.
@@ -46,7 +46,7 @@ struct EventQuery {
     limit: usize,
 }
 
-impl EventQuery {
+impl EventParameters {
     fn parse(text: &str) -> Result<Self, QueryError> {
         let parameters = Parameters::parse(text, KEYS)?;
         let limit = parameters.number("limit", 1..=MAX_LIMIT as u64)?;
@@ -59,11 +59,41 @@ impl EventQuery {
     }
 }
 
+/// Which events to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EventQuery {
+    /// The identity of the only torrent.
+    torrent: Option<InfoHash>,
+    since: Option<Unix>,
+    limit: usize,
+}
+
+impl EventQuery {
+    /// Reads a query string, and finds the torrent that it names.
+    pub(super) fn read(snapshot: &Snapshot, text: &str) -> Result<Self, EventError> {
+        let parameters = EventParameters::parse(text)?;
+        let torrent = parameters.torrent.map(|text| find(snapshot, &text));
+        let torrent = torrent
+            .map(|found| found.ok_or(EventError::NoSuchTorrent))
+            .transpose()?;
+        Ok(Self {
+            torrent,
+            since: parameters.since.map(Unix),
+            limit: parameters.limit,
+        })
+    }
+
+    fn selects(&self, event: &StateEvent) -> bool {
+        let is_late = self.since.is_none_or(|since| event.at.get() >= Some(since));
+        is_late && self.torrent.is_none_or(|torrent| torrent == event.torrent)
+    }
+}
+
 /// The latest events that a query asks for, the latest first.
 #[derive(Debug, Serialize)]
 pub(super) struct Events<'a> {
     taken: u64,
-    events: Vec<EventView<'a>>,
+    pub(super) events: Vec<EventView<'a>>,
     /// Whether there are more than the limit.
     more: bool,
 }
@@ -85,25 +115,15 @@ pub(super) struct EventView<'a> {
 
 impl<'a> Events<'a> {
     /// Returns the events that a query asks for.
-    pub(super) fn of(snapshot: &'a Snapshot, query: &str) -> Result<Self, EventError> {
-        let query = EventQuery::parse(query)?;
-        let torrent = query.torrent.map(|text| find(snapshot, &text));
-        let torrent = torrent
-            .map(|found| found.ok_or(EventError::NoSuchTorrent))
-            .transpose()?;
-        let is_wanted = |event: &&StateEvent| {
-            let is_late = query
-                .since
-                .is_none_or(|since| event.at.get() >= Some(Unix(since)));
-            is_late && torrent.is_none_or(|torrent| torrent == event.torrent)
-        };
-        let mut wanted = snapshot.events.latest(snapshot.taken).filter(is_wanted);
+    pub(super) fn of(snapshot: &'a Snapshot, query: EventQuery) -> Self {
+        let latest = snapshot.events.latest(snapshot.taken);
+        let mut wanted = latest.filter(|event| query.selects(event));
         let shown: Vec<_> = wanted.by_ref().take(query.limit).copied().collect();
-        Ok(Self {
+        Self {
             taken: snapshot.taken.0,
             more: wanted.next().is_some(),
             events: resolve(snapshot, &shown),
-        })
+        }
     }
 }
 
@@ -150,9 +170,9 @@ mod tests {
 
     #[test]
     fn queries_are_read_strictly() {
-        let all = EventQuery::parse("").unwrap();
+        let all = EventParameters::parse("").unwrap();
         assert_eq!((all.torrent, all.since, all.limit), (None, None, 100));
-        let some = EventQuery::parse("torrent=a+%2B%20b&since=17&limit=1000").unwrap();
+        let some = EventParameters::parse("torrent=a+%2B%20b&since=17&limit=1000").unwrap();
         assert_eq!(some.torrent.as_deref(), Some("a + b"));
         assert_eq!((some.since, some.limit), (Some(17), 1000));
         let unknown = "; known are torrent, since and limit";
@@ -177,7 +197,7 @@ mod tests {
             ("since=99999999999999999999", since),
             ("torrent=%ff", "torrent must be UTF-8"),
         ] {
-            let found = EventQuery::parse(query).unwrap_err().to_string();
+            let found = EventParameters::parse(query).unwrap_err().to_string();
             assert_eq!(found, error, "{query}");
         }
     }

@@ -2,7 +2,7 @@
 
 use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Method, Request, StatusCode};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
 
 use seedwatch_exporter::response::{not_allowed, text};
 use seedwatch_exporter::{ClientKey, HttpResponse, PageRequest, Service};
@@ -14,6 +14,14 @@ use super::{api, controls, exports, feeds, pages};
 /// The methods that read.
 pub(super) const READ: &str = "GET, HEAD";
 const WRITE: &str = "POST";
+
+/// The characters to percent-encode in a segment of a path: all but the unreserved ones (RFC 3986,
+/// section 2.3).
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 impl Service for State {
     fn is_confidential(&self, path: &str) -> bool {

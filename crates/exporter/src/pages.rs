@@ -15,6 +15,9 @@ use crate::negotiation::accepts_gzip;
 use crate::page_slots::PageSlots;
 use crate::response::{HttpResponse, text};
 
+/// The header fields of a request that pages depend on.
+const VARIES: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+
 /// The parts of a request that a page depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest<'a> {
@@ -77,13 +80,12 @@ impl Pages {
     }
 
     /// Answers with a page of which it takes time to find out the header. `prepare` runs on the
-    /// thread of the page, in its turn, and returns further header fields and what writes the page.
-    /// HEAD prepares the page and does not write it.
+    /// thread of the page, in its turn. HEAD prepares the page and does not write it.
     pub async fn stream_prepared<W>(
         &self,
         request: PageRequest<'_>,
         content_type: HeaderValue,
-        prepare: impl FnOnce() -> (HeaderMap, W) + Send + 'static,
+        prepare: impl FnOnce() -> PreparedPage<W> + Send + 'static,
     ) -> HttpResponse
     where
         W: FnOnce(&mut PageWriter) -> Result<(), PageAborted>,
@@ -93,22 +95,26 @@ impl Pages {
         };
         let gzip = accepts_gzip(&request.joined(&ACCEPT_ENCODING));
         let is_head = request.is_head;
-        let (prepared, fields) = oneshot::channel();
+        let (prepared, head) = oneshot::channel();
         let write = move |sink: &mut PageWriter| {
-            let (fields, write) = prepare();
+            let page = prepare();
             // The request may have ended meanwhile, and its page is aborted then.
-            prepared.send(fields).map_err(|_| PageAborted)?;
-            match is_head {
-                true => Ok(()),
-                false => write(sink),
+            let head = (page.write.is_some(), page.fields);
+            prepared.send(head).map_err(|_| PageAborted)?;
+            match page.write.filter(|_| !is_head) {
+                Some(write) => write(sink),
+                None => Ok(()),
             }
         };
         let body = body::stream_page(gzip, &self.encoding, request.client, slot, write);
-        let Ok(fields) = fields.await else {
+        let Ok((is_new, fields)) = head.await else {
             return self.refused();
         };
-        let body = if is_head { ResponseBody::Done } else { body };
-        let mut answer = page(content_type, gzip, body);
+        let mut answer = match is_new {
+            true if is_head => page(content_type, gzip, ResponseBody::Done),
+            true => page(content_type, gzip, body),
+            false => not_modified(),
+        };
         answer.headers_mut().extend(fields);
         answer
     }
@@ -125,12 +131,29 @@ impl Pages {
     }
 }
 
+/// What is known of a page before it is written.
+#[derive(Debug)]
+pub struct PreparedPage<W> {
+    /// Header fields beside those of every page.
+    pub fields: HeaderMap,
+    /// Writes the page; `None` if the client has it already.
+    pub write: Option<W>,
+}
+
+/// Returns 304: the client has the page (RFC 9110, section 15.4.5).
+fn not_modified() -> HttpResponse {
+    let mut answer = Response::new(ResponseBody::Done);
+    *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    answer.headers_mut().insert(VARY, VARIES);
+    answer
+}
+
 /// Returns the response of a page.
 fn page(content_type: HeaderValue, gzip: bool, body: ResponseBody) -> HttpResponse {
     let mut answer = Response::new(body);
     let fields = answer.headers_mut();
     fields.insert(CONTENT_TYPE, content_type);
-    fields.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    fields.insert(VARY, VARIES);
     if gzip {
         fields.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }

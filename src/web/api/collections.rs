@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::values::{ByWindow, Peers};
+use super::values::{ByFamily, ByWindow};
 use seedwatch_core::snapshot::{CollectionRow, CountryRow, Snapshot};
 
 /// All collections. They are written row by row, without a copy in memory.
@@ -43,7 +43,7 @@ pub(super) fn collection<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Colle
 pub(super) struct Collection<'a> {
     name: &'a str,
     torrents: u32,
-    peers: Peers,
+    peers: ByFamily<u32>,
     unique_peers: ByWindow,
     countries: Option<CollectionCountries<'a>>,
 }
@@ -73,7 +73,7 @@ fn collection_view<'a>(snapshot: &Snapshot, row: &'a CollectionRow) -> Collectio
     Collection {
         name: &row.name,
         torrents: row.torrents,
-        peers: Peers::of(row.peers),
+        peers: ByFamily::counts(row.peers),
         unique_peers: ByWindow(row.unique),
         countries: snapshot
             .config

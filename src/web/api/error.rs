@@ -1,7 +1,7 @@
 //! Why a request to the API is not answered: a status, a code and a sentence.
 
 use hyper::StatusCode;
-use hyper::header::{ALLOW, HeaderValue};
+use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use seedwatch_exporter::HttpResponse;
 use serde::Serialize;
 
@@ -51,12 +51,29 @@ pub(super) fn no_collection() -> HttpResponse {
     plain(StatusCode::NOT_FOUND, code, "no such collection")
 }
 
+/// Returns 404: no tracker has this label.
+pub(super) fn no_tracker() -> HttpResponse {
+    plain(StatusCode::NOT_FOUND, "no_such_tracker", "no such tracker")
+}
+
 /// Returns 405: the API is only read.
 pub(in crate::web) fn not_allowed() -> HttpResponse {
     let why = "the API is read with GET or HEAD";
     let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", why);
     let allowed = HeaderValue::from_static(READ);
     answer.headers_mut().insert(ALLOW, allowed);
+    answer
+}
+
+/// Returns the same answer, but as an error of the API if the server refused to send a large page.
+pub(in crate::web) fn or_busy(answer: HttpResponse) -> HttpResponse {
+    if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+        return answer;
+    }
+    let why = "too many large answers are being sent; try again later";
+    let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, "busy", why);
+    let fields = answer.headers_mut();
+    fields.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     answer
 }
 

@@ -8,16 +8,15 @@ use hyper::header::{HeaderMap, HeaderValue, LINK};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::values::{ByWindow, Peers};
+use super::values::{ByFamily, ByWindow, ProbeFailure};
 use crate::web::query::{Selection, TorrentQuery};
 use seedwatch_core::snapshot::{
-    AnnounceRow, CountryPeers, GeoBreakdown, Privacy, ProbeError, Retry, Snapshot, Source,
-    TorrentView,
+    AnnounceRow, CountryPeers, GeoBreakdown, Privacy, Snapshot, Source, TorrentView,
 };
 use seedwatch_core::verdict::{Advice, Condition};
 
 /// The torrents that a query selects. They are written row by row, without a copy in memory.
-pub(in crate::web) struct TorrentList {
+pub(super) struct TorrentList {
     snapshot: Arc<Snapshot>,
     selection: Selection,
     /// The address of the next page.
@@ -29,7 +28,7 @@ pub(in crate::web) struct TorrentList {
 impl TorrentList {
     /// Returns the torrents that `query` selects. `asked` is the query as the client wrote it, from
     /// which links are made, and `base` is the address before it.
-    pub(in crate::web) fn of(
+    pub(super) fn of(
         snapshot: Arc<Snapshot>,
         query: &TorrentQuery,
         asked: &TorrentQuery,
@@ -46,16 +45,14 @@ impl TorrentList {
         }
     }
 
-    /// Returns the links to other pages as a header field (RFC 8288).
-    pub(in crate::web) fn link_header(&self) -> HeaderMap {
-        let mut fields = HeaderMap::new();
+    /// Adds the links to other pages as a header field (RFC 8288).
+    pub(super) fn add_links(&self, fields: &mut HeaderMap) {
         for (link, relation) in [(&self.next, "next"), (&self.prev, "prev")] {
             let Some(link) = link else { continue };
             if let Ok(field) = HeaderValue::try_from(format!("<{link}>; rel=\"{relation}\"")) {
                 fields.append(LINK, field);
             }
         }
-        fields
     }
 }
 
@@ -119,7 +116,7 @@ pub(super) struct Torrent<'a> {
     /// The files without padding; `null` if their size is not known.
     size_bytes: Option<u64>,
     labels: Option<&'a BTreeMap<String, String>>,
-    peers: Peers,
+    peers: ByFamily<u32>,
     unique_peers: ByWindow,
     /// Current peers by country.
     countries: Option<Countries<'a>>,
@@ -176,15 +173,6 @@ struct Announce<'a> {
     warning: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct ProbeFailure<'a> {
-    reason: &'static str,
-    text: &'a str,
-    /// How long the tracker asks to wait, in seconds; for `never` (BEP 31), how long seedwatch
-    /// leaves the torrent alone. `null` if it does not say.
-    retry_seconds: Option<u64>,
-}
-
 fn torrent_view<'a>(
     snapshot: &'a Snapshot,
     row: TorrentView<'a>,
@@ -214,7 +202,7 @@ fn torrent_view<'a>(
         collection: torrent.collection().map(|name| &**name),
         size_bytes: torrent.size.map(NonZeroU64::get),
         labels: Some(torrent.labels()).filter(|labels| !labels.is_empty()),
-        peers: Peers::of(row.peers),
+        peers: ByFamily::counts(row.peers),
         unique_peers: ByWindow(row.unique(row.windows)),
         countries: breakdown
             .filter(|_| snapshot.config.countries)
@@ -267,15 +255,7 @@ fn announce_view<'a>(snapshot: &'a Snapshot, row: &'a AnnounceRow) -> Option<Ann
         seeders: row.seeders.get(),
         leechers: row.leechers.get(),
         completed: row.completed.get(),
-        failure: row.failure().map(probe_failure),
+        failure: row.failure().map(ProbeFailure::of),
         warning: row.warning(),
     })
-}
-
-fn probe_failure(failed: &ProbeError) -> ProbeFailure<'_> {
-    ProbeFailure {
-        reason: failed.reason.as_label(),
-        text: &failed.text,
-        retry_seconds: failed.retry.map(Retry::seconds),
-    }
 }
