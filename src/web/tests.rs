@@ -1,9 +1,13 @@
 mod clients;
 mod codes;
 mod events;
+mod exports;
 mod external_url;
 mod load;
+mod malformed;
+mod openapi;
 mod passwords;
+mod protection;
 mod status;
 mod templates;
 

@@ -12,6 +12,8 @@ macro_rules! needs_servers {
 }
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod descriptors;
