@@ -20,14 +20,22 @@
 //! extra headers come from `--web.config.file` and apply to every endpoint. No request uses the
 //! network or waits for a probe: everything that is shown is in the [`Snapshot`].
 
+mod answer;
 mod api;
+mod controls;
 mod escape;
 mod events;
+mod exports;
+mod feeds;
 mod heartbeat;
-mod page;
+mod pages;
+mod parameters;
+mod query;
 mod route;
 mod runbook;
 mod status;
+mod timestamp;
+mod validators;
 
 #[cfg(test)]
 mod tests;
@@ -40,9 +48,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::parameters::QueryError;
+pub use self::query::{Filter, LabelFilter, Search, Selection, Sort, SortKey, TorrentQuery};
+
+use exports::atom::Address;
+use feeds::DailyToken;
 use heartbeat::Heartbeat;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_exporter::{ExternalUrl, Pages};
+use validators::Generations;
 
 /// Longest time that a reload may take before the request for it is answered.
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(300);
@@ -61,6 +75,8 @@ pub struct State {
     reload: mpsc::Sender<ReloadResult>,
     ready: AtomicBool,
     heartbeat: Heartbeat,
+    generations: Generations,
+    daily_token: DailyToken,
     pages: Pages,
 }
 
@@ -81,6 +97,8 @@ impl State {
             reload,
             ready: AtomicBool::new(false),
             heartbeat: Heartbeat::default(),
+            generations: Generations::default(),
+            daily_token: DailyToken::random(),
             pages: Pages::new(max_requests),
         }
     }
@@ -98,6 +116,27 @@ impl State {
         match &self.external_url {
             Some(url) => url.local_path(path),
             None => Some(path),
+        }
+    }
+
+    /// Returns a link to a local path: absolute if the external URL is known, else relative to the
+    /// folder of the path, so that it also works behind a proxy that adds a prefix.
+    fn link_to(&self, path: &str) -> String {
+        match &self.external_url {
+            Some(url) => format!("{url}{path}"),
+            None => path.rsplit('/').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Returns where a feed stands, by its path without the first slash.
+    fn address(&self, path: &'static str) -> Address {
+        Address {
+            root: match &self.external_url {
+                Some(url) => format!("{url}/"),
+                None => String::new(),
+            },
+            path,
+            is_absolute: self.external_url.is_some(),
         }
     }
 

@@ -57,6 +57,14 @@ impl Endpoint {
         }
     }
 
+    /// Returns the way to `/` from the address of the feed.
+    const fn way_up(self) -> &'static str {
+        match self {
+            Self::NeedsSeeding => "../../",
+            Self::GenerateTorrents => "../",
+        }
+    }
+
     /// Returns the feed. Its errors are those of the API.
     pub(super) async fn answer(self, state: &State, request: ReadRequest<'_>) -> HttpResponse {
         let query = match FeedQuery::parse(request.query, self) {
@@ -73,7 +81,10 @@ impl Endpoint {
             Format::Rss | Format::Torznab => RSS,
         };
         let token = state.daily_token.of(snapshot.taken);
-        let root = state.link_root();
+        let root = match &state.external_url {
+            Some(url) => format!("{url}/"),
+            None => self.way_up().to_owned(),
+        };
         let prepare = move || {
             let selection = Selection::of(&snapshot, &query.selects(&token));
             let body = write(&snapshot, &query, &selection, &root);
