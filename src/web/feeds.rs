@@ -19,8 +19,6 @@ mod json;
 mod query;
 mod rss;
 
-#[cfg(test)]
-mod tests;
 
 use std::fmt::Write as _;
 

@@ -3,6 +3,7 @@ mod codes;
 mod events;
 mod external_url;
 mod load;
+mod needs_seeding;
 mod passwords;
 mod status;
 mod templates;

@@ -17,7 +17,7 @@ use percent_encoding::utf8_percent_encode;
 use super::items::Item;
 use super::query::{FeedQuery, Format, Link};
 use crate::web::escape::Xml;
-use crate::web::query::SEGMENT;
+use crate::web::route::SEGMENT;
 use seedwatch_core::needs_seeding::Selection;
 use seedwatch_core::snapshot::{Family, Unix};
 
