@@ -60,6 +60,7 @@ pub use self::parameters::QueryError;
 pub use self::query::{Filter, LabelFilter, Search, Selection, Sort, SortKey, TorrentQuery};
 
 use exports::atom::Address;
+use feeds::DailyToken;
 use heartbeat::Heartbeat;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_exporter::{ExternalUrl, Pages};
@@ -83,6 +84,7 @@ pub struct State {
     ready: AtomicBool,
     heartbeat: Heartbeat,
     generations: Generations,
+    daily_token: DailyToken,
     pages: Pages,
 }
 
@@ -104,6 +106,7 @@ impl State {
             ready: AtomicBool::new(false),
             heartbeat: Heartbeat::default(),
             generations: Generations::default(),
+            daily_token: DailyToken::random(),
             pages: Pages::new(max_requests),
         }
     }

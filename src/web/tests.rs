@@ -5,6 +5,7 @@ mod exports;
 mod external_url;
 mod load;
 mod malformed;
+mod needs_seeding;
 mod openapi;
 mod passwords;
 mod protection;

@@ -46,7 +46,7 @@ pub(in crate::web) fn no_torrent() -> HttpResponse {
 }
 
 /// Returns 404: no collection has this name.
-pub(super) fn no_collection() -> HttpResponse {
+pub(in crate::web) fn no_collection() -> HttpResponse {
     let code = "no_such_collection";
     plain(StatusCode::NOT_FOUND, code, "no such collection")
 }

@@ -17,7 +17,7 @@ use crate::web::State;
 const REQUESTS: usize = 120_000;
 
 /// Addresses that exist, from which the others are made.
-const ADDRESSES: [&str; 24] = [
+const ADDRESSES: [&str; 26] = [
     "/api/v1/torrents?state=dead&sort=-size&page=1&limit=10",
     "/api/v1/torrents?q=a%20b&label=team=archive&condition=no_seeder",
     "/api/v1/torrents?tracker=udp://tracker.example:1337&collection=census",
@@ -36,6 +36,8 @@ const ADDRESSES: [&str; 24] = [
     "/torrents.magnets.txt?state=alive",
     "/events.atom?limit=1",
     "/trackers.txt",
+    "/api/v1/needs-seeding?max_tb=0.5&max_copies=2&format=rss&client=a&link=page",
+    "/dyn/generate_torrents?max_tb=1&format=json",
     "/config",
     "/-/healthy",
     "/-/ready",

@@ -6,12 +6,12 @@ use hyper::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
 use super::{Server, ask, events, sample, state};
-use crate::web::{api, exports};
+use crate::web::{api, exports, feeds};
 use seedwatch_core::snapshot::FailureReason;
 use seedwatch_core::verdict::{Advice, Condition, Reason, State};
 
 /// Requests, and the path of the document that stands for each.
-const REQUESTS: [(&str, &str); 37] = [
+const REQUESTS: [(&str, &str); 45] = [
     ("/api/v1/torrents", "/api/v1/torrents"),
     ("/api/v1/torrents?limit=1&page=2", "/api/v1/torrents"),
     (
@@ -44,6 +44,20 @@ const REQUESTS: [(&str, &str); 37] = [
     ("/api/v1/events?limit=1", "/api/v1/events"),
     ("/api/v1/events?limit=0", "/api/v1/events"),
     ("/api/v1/events?torrent=gone", "/api/v1/events"),
+    ("/api/v1/needs-seeding", "/api/v1/needs-seeding"),
+    ("/api/v1/needs-seeding?format=url", "/api/v1/needs-seeding"),
+    ("/api/v1/needs-seeding?format=rss", "/api/v1/needs-seeding"),
+    ("/api/v1/needs-seeding?format=a", "/api/v1/needs-seeding"),
+    (
+        "/api/v1/needs-seeding?collection=a",
+        "/api/v1/needs-seeding",
+    ),
+    ("/dyn/generate_torrents", "/dyn/generate_torrents"),
+    (
+        "/dyn/generate_torrents?format=magnet",
+        "/dyn/generate_torrents",
+    ),
+    ("/dyn/generate_torrents?max_tb=0", "/dyn/generate_torrents"),
     ("/api/v1/openapi.json", "/api/v1/openapi.json"),
     ("/api/v1/openapi.json?a", "/api/v1/openapi.json"),
     ("/torrents.json?limit=2", "/torrents.json"),
@@ -206,19 +220,13 @@ fn every_endpoint_is_documented() {
     let documented: BTreeSet<&str> = paths.keys().map(String::as_str).collect();
     let requested: BTreeSet<&str> = REQUESTS.iter().map(|(_, path)| *path).collect();
     assert_eq!(documented, requested);
-    let mut endpoints = BTreeSet::new();
     for (request, path) in REQUESTS {
         let request = request.split('?').next().unwrap();
-        if let Some(endpoint) = api::Endpoint::of(request) {
-            assert_eq!(template_of_api(&endpoint), path);
-            endpoints.insert(path);
-        } else {
-            let endpoint = exports::Endpoint::of(request).expect(request);
-            assert_eq!(template_of_export(endpoint), path);
-            endpoints.insert(path);
-        }
+        let api = api::Endpoint::of(request).as_ref().map(template_of_api);
+        let export = exports::Endpoint::of(request).map(template_of_export);
+        let feed = feeds::Endpoint::of(request).map(template_of_feed);
+        assert_eq!(api.or(export).or(feed), Some(path), "{request}");
     }
-    assert_eq!(documented, endpoints);
 }
 
 /// A new endpoint needs an arm here, and then a request in [`REQUESTS`].
@@ -245,6 +253,13 @@ fn template_of_export(endpoint: exports::Endpoint) -> &'static str {
         exports::Endpoint::Magnets => "/torrents.magnets.txt",
         exports::Endpoint::EventsAtom => "/events.atom",
         exports::Endpoint::Trackers => "/trackers.txt",
+    }
+}
+
+fn template_of_feed(endpoint: feeds::Endpoint) -> &'static str {
+    match endpoint {
+        feeds::Endpoint::NeedsSeeding => "/api/v1/needs-seeding",
+        feeds::Endpoint::GenerateTorrents => "/dyn/generate_torrents",
     }
 }
 

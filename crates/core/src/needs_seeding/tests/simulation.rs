@@ -3,7 +3,7 @@
 //! `cargo test -p seedwatch-core simulation -- --nocapture` prints the figures.
 
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 
 use super::super::{MAX_ENTRIES, Offer, choose};
 
