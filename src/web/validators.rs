@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn every_snapshot_has_a_tag_of_its_own() {
         let generations = Generations::default();
-        let tag = |snapshot| generations.version(snapshot)[ETAG].clone();
+        let tag = |snapshot: &Arc<Snapshot>| generations.version(snapshot)[ETAG].clone();
         let first = Arc::new(Snapshot::default());
         let second = Arc::new(Snapshot::default());
         assert_eq!(tag(&first), tag(&first));

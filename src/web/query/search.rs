@@ -154,13 +154,13 @@ impl HashPrefix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seedwatch_torrent::{Hashes, InfoHashV2, Privacy};
+    use seedwatch_torrent::{Hashes, InfoHashV2, Privacy, TrackerList};
 
     fn torrent(name: &str, hashes: Hashes) -> Torrent {
         Torrent {
             name: name.into(),
             hashes,
-            trackers: std::sync::Arc::from([]),
+            trackers: TrackerList::default(),
             details: None,
             privacy: Privacy::Public,
             size: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hyper::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
-use super::{Server, ask, events, sample, state};
+use super::{Server, ask, events, state};
 use crate::web::{api, exports, feeds};
 use seedwatch_core::snapshot::FailureReason;
 use seedwatch_core::verdict::{Advice, Condition, Reason, State};
