@@ -21,6 +21,9 @@ const KEYS: &[&str] = &["torrent", "since", "limit"];
 /// What `since` must be.
 const SINCE: &str = "a number of seconds since 1970";
 
+/// The largest value of `since`: the end of the year 9999. Larger numbers are milliseconds.
+const LATEST: u64 = 253_402_300_799;
+
 /// Why a query is not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum EventError {
@@ -50,7 +53,7 @@ impl EventParameters {
     fn parse(text: &str) -> Result<Self, QueryError> {
         let parameters = Parameters::parse(text, KEYS)?;
         let limit = parameters.number("limit", 1..=MAX_LIMIT as u64)?;
-        let since = parameters.number("since", 0..=u64::MAX);
+        let since = parameters.number("since", 0..=LATEST);
         Ok(Self {
             torrent: parameters.get("torrent").map(str::to_owned),
             since: since.map_err(|_| QueryError::invalid("since", SINCE))?,
@@ -194,6 +197,7 @@ mod tests {
             ("limit", limit),
             ("since=yesterday", since),
             ("since=1.5", since),
+            ("since=1790000000000", since),
             ("since=99999999999999999999", since),
             ("torrent=%ff", "torrent must be UTF-8"),
         ] {
