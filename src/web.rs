@@ -46,7 +46,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use self::parameters::QueryError;
 pub use self::query::{Filter, LabelFilter, Search, Selection, Sort, SortKey, TorrentQuery};
@@ -77,6 +77,8 @@ pub struct State {
     heartbeat: Heartbeat,
     generations: Generations,
     daily_token: DailyToken,
+    /// One permit: its holder reads a torrent file.
+    files: Arc<Semaphore>,
     pages: Pages,
 }
 
@@ -99,6 +101,7 @@ impl State {
             heartbeat: Heartbeat::default(),
             generations: Generations::default(),
             daily_token: DailyToken::random(),
+            files: Arc::new(Semaphore::new(1)),
             pages: Pages::new(max_requests),
         }
     }
