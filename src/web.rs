@@ -14,6 +14,8 @@
 //! | `GET /api/v1/causes` | what several torrents suffer from |
 //! | `GET /api/v1/events?torrent=&since=&limit=` | the latest events |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
+//! | `GET /api/v1/needs-seeding`, `/dyn/generate_torrents` | what a helper should seed |
+//! | `GET /torrent-files/NAME.torrent` | the torrent file, if the configuration names one |
 //!
 //! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. Errors
 //! of the API are JSON, and a parameter that an endpoint does not know is one. TLS, passwords and
