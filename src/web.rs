@@ -9,11 +9,16 @@
 //! | `GET /-/ready` | 200 once configuration and state are loaded, 503 before |
 //! | `POST /-/reload` | 200 when the configuration was reloaded, 500 and the reason if not |
 //! | `GET /config` | the effective configuration, secrets masked |
-//! | `GET /api/v1/torrents` | every torrent, with the latest announces and why they failed |
+//! | `GET /api/v1/torrents` | the torrents that a query selects; without one all of them |
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
 //! | `GET /api/v1/causes` | what several torrents suffer from |
 //! | `GET /api/v1/events?torrent=&since=&limit=` | the latest events |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
+//! | `GET /api/v1/trackers`, `…/NAME` | trackers, and how many torrents they know |
+//! | `GET /api/v1/countries` | the peers of all torrents by country |
+//! | `GET /api/v1/openapi.json` | the description of all this |
+//! | `GET /torrents.json`, `.csv`, `.atom`, `.magnets.txt` | the same queries as files |
+//! | `GET /events.atom`, `GET /trackers.txt` | events as a feed; trackers that work |
 //! | `GET /api/v1/needs-seeding`, `/dyn/generate_torrents` | what a helper should seed |
 //! | `GET /torrent-files/NAME.torrent` | the torrent file, if the configuration names one |
 //!
@@ -21,6 +26,9 @@
 //! of the API are JSON, and a parameter that an endpoint does not know is one. TLS, passwords and
 //! extra headers come from `--web.config.file` and apply to every endpoint. No request uses the
 //! network or waits for a probe: everything that is shown is in the [`Snapshot`].
+//!
+//! `route` hands a request to the module that answers it: `controls`, `pages`, `exports`, `feeds`
+//! or `api`. `query` selects torrents for all of them.
 
 mod answer;
 mod api;

@@ -7,6 +7,7 @@ use seedwatch_exporter::{HttpResponse, PageAborted, PageRequest, PageWriter, Pre
 use serde::Serialize;
 
 use super::State;
+use super::api;
 use super::escape;
 use super::validators::KnownVersion;
 
@@ -50,7 +51,7 @@ pub(super) async fn stream_json<V: Serialize>(
     stream(state, request, JSON, prepare).await
 }
 
-/// Streams an answer, unless the client has its version already. `prepare` runs on the thread that
+/// Streams an answer of the API, unless the client has its version already. `prepare` runs on the thread that
 /// writes; it returns the header fields, with the version, and what writes the answer.
 pub(super) async fn stream<W>(
     state: &State,
@@ -70,7 +71,6 @@ where
         }
     };
     let pages = &state.pages;
-    pages
-        .stream_prepared(request.page, content_type, prepared)
-        .await
+    let answer = pages.stream_prepared(request.page, content_type, prepared);
+    api::error::or_busy(answer.await)
 }

@@ -91,7 +91,7 @@ impl Endpoint {
                 Err(error) => Err(error),
             },
         };
-        answer.map_or_else(|why| error::bad_query(&why), error::or_busy)
+        answer.unwrap_or_else(|why| error::bad_query(&why))
     }
 
     async fn answer_without_query(&self, state: &State, request: ReadRequest<'_>) -> HttpResponse {

@@ -66,7 +66,7 @@ impl Endpoint {
             Self::EventsAtom => events_atom(state, request).await,
             Self::Trackers => trackers(state, request).await,
         };
-        answer.map_or_else(|why| api::error::bad_query(&why), api::error::or_busy)
+        answer.unwrap_or_else(|why| api::error::bad_query(&why))
     }
 }
 

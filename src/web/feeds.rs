@@ -22,7 +22,6 @@ mod json;
 mod query;
 mod rss;
 
-
 use std::fmt::Write as _;
 
 use hyper::header::HeaderValue;
@@ -30,7 +29,7 @@ use seedwatch_exporter::{HttpResponse, PageAborted, PageWriter};
 
 use self::items::Item;
 pub(super) use self::query::DailyToken;
-use self::query::{FeedQuery, Format, Link};
+use self::query::{FeedQuery, Format};
 use super::State;
 use super::answer::{JSON, ReadRequest, stream};
 use super::api;
@@ -81,10 +80,6 @@ impl Endpoint {
             Ok(query) => query,
             Err(why) => return api::error::bad_query(&why),
         };
-        let has_address = state.external_url.is_some();
-        if query.link == Link::Torrent && !has_address {
-            return api::error::bad_query(&FeedQuery::NO_ADDRESS);
-        }
         let snapshot = state.snapshot.load_full();
         if !query.has_collection(&snapshot) {
             return api::error::no_collection();
@@ -100,7 +95,7 @@ impl Endpoint {
             None => self.way_up().to_owned(),
         };
         // A client cannot resolve a relative address.
-        let files = has_address.then(|| root.clone());
+        let files = state.external_url.as_ref().map(|_| root.clone());
         let prepare = move || {
             let selection = Selection::of(&snapshot, &query.selects(&token));
             let place = Place {

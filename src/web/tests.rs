@@ -1,10 +1,14 @@
 mod clients;
 mod codes;
 mod events;
+mod exports;
 mod external_url;
 mod load;
+mod malformed;
 mod needs_seeding;
+mod openapi;
 mod passwords;
+mod protection;
 mod status;
 mod templates;
 

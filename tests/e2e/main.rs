@@ -21,6 +21,8 @@ macro_rules! needs_helpers {
 }
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod descriptors;

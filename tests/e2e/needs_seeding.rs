@@ -55,10 +55,16 @@ fn helpers_seed_what_the_feed_names_until_it_is_well() {
     let tracker = Npm::start();
     torrent.announce_at(&[tracker.http()]);
     let _first = Libtorrent::join_all(&torrent, &[tracker.http()], &[source()], &[]);
-    let entry = format!("- {{file: \"{}\", collection: census}}\n", torrent.file.display());
+    let entry = format!(
+        "- {{file: \"{}\", collection: census}}\n",
+        torrent.file.display()
+    );
     let daemon = Daemon::start(&config(&settings("1h"), std::slice::from_ref(&entry)));
     let first = wait_for_first(&daemon, "one seeder", |first| first["copies"] == 1);
-    assert_eq!((&first["state"], &first["recovering"]), (&"alive".into(), &false.into()));
+    assert_eq!(
+        (&first["state"], &first["recovering"]),
+        (&"alive".into(), &false.into())
+    );
     let needy_since = &first["needy_since"];
 
     let url = |path: &str| format!("http://{}{path}", daemon.address());
@@ -79,7 +85,10 @@ fn helpers_seed_what_the_feed_names_until_it_is_well() {
     let rss = url(&format!("{FEED}?format=rss&client=qbittorrent&max_tb=0.1"));
     let qbittorrent = QBittorrent::follow(&rss, "census", folder, source());
     let last = wait_for_first(&daemon, "four seeders", |first| first["copies"] == 4);
-    assert_eq!((&last["recovering"], &last["needy_since"]), (&true.into(), needy_since));
+    assert_eq!(
+        (&last["recovering"], &last["needy_since"]),
+        (&true.into(), needy_since)
+    );
     let torrents = qbittorrent.torrents().unwrap();
     assert_eq!(torrents.len(), 1, "{torrents:?}");
     assert_eq!(torrents[0]["hash"], hex(&torrent.hash));

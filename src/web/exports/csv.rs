@@ -58,7 +58,7 @@ const COLUMNS: [Column; 25] = [
         text(api::privacy(row.view.torrent.privacy))
     }),
     ("collection", |row| {
-        text(row.view.torrent.collection().map_or("", |name| name))
+        text(row.view.torrent.collection().map_or("", |name| &**name))
     }),
     ("size_bytes", |row| {
         Cell::Number(row.view.torrent.size.map(NonZeroU64::get))
@@ -94,11 +94,11 @@ fn optional(text: Option<String>) -> Cell<'static> {
     Cell::Text(text.unwrap_or_default().into())
 }
 
-fn number<'a>(count: Count) -> Cell<'a> {
+fn number(count: Count) -> Cell<'static> {
     Cell::Number(count.get().map(u64::from))
 }
 
-fn unique<'a>(row: &Row<'a>, window: Window) -> Cell<'a> {
+fn unique(row: &Row<'_>, window: Window) -> Cell<'static> {
     number(row.view.unique(row.view.windows)[window.index()])
 }
 

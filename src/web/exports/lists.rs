@@ -1,8 +1,9 @@
 //! Plain lists, one entry per line: magnet links, and trackers that work.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use seedwatch_core::magnet;
 use seedwatch_core::snapshot::{Privacy, Snapshot, TrackerRow};
@@ -54,14 +55,14 @@ pub(super) fn trackers(snapshot: &Snapshot) -> String {
 
 /// Returns the announce URL of each tracker of a public torrent by its label, the shortest if there
 /// are several.
-fn public_urls(snapshot: &Snapshot) -> BTreeMap<String, String> {
+fn public_urls(snapshot: &Snapshot) -> HashMap<String, String> {
     // Torrents share their URLs, so few of them are read.
     let mut seen: HashSet<*const TrackerUrl> = HashSet::new();
     let mut urls: HashMap<String, String> = HashMap::new();
     let torrents = snapshot.torrents.iter();
     let public = torrents.filter(|torrent| torrent.privacy == Privacy::Public);
     for url in public.flat_map(|torrent| torrent.trackers.iter()) {
-        if !seen.insert(std::sync::Arc::as_ptr(url)) {
+        if !seen.insert(Arc::as_ptr(url)) {
             continue;
         }
         let Some(public) = url.public_url() else {
@@ -72,7 +73,7 @@ fn public_urls(snapshot: &Snapshot) -> BTreeMap<String, String> {
             *known = public;
         }
     }
-    urls.into_iter().collect()
+    urls
 }
 
 /// Returns how many of a thousand probes fail.

@@ -1,7 +1,6 @@
 //! What a helper asks for, and its name if it does not say one.
 
-use std::borrow::Cow;
-use std::num::NonZeroU64;
+use std::ops::RangeInclusive;
 
 use super::Endpoint;
 use crate::web::parameters::{Parameters, QueryError};
@@ -18,15 +17,15 @@ const KEYS: &[&str] = &[
 ];
 
 /// Longest value of `max_tb`, in characters.
-const MAX_DIGITS: usize = 16;
+const MAX_DIGITS: usize = 32;
 
-/// Largest value of `max_tb`: an exabyte.
-const MAX_TERABYTES: f64 = 1e6;
+/// Values of `max_tb`: from a gigabyte to an exabyte.
+const TERABYTES: RangeInclusive<f64> = 1e-3..=1e6;
 
 /// Largest value of `max_copies`.
 const MAX_COPIES: u64 = 1000;
 
-/// Longest name of a helper, in bytes.
+/// Longest name of a helper, in characters.
 const MAX_CLIENT: usize = 64;
 
 const DAY: u64 = 24 * 3600;
@@ -68,12 +67,6 @@ pub(super) enum Link {
 }
 
 impl FeedQuery {
-    /// The error of a query for torrent files if their address is not known.
-    pub(super) const NO_ADDRESS: QueryError = QueryError::Invalid {
-        key: "link",
-        expected: Cow::Borrowed("magnet or page, because --web.external-url is not set"),
-    };
-
     /// Reads a query string. An empty value counts as missing, because a form sends its empty
     /// fields, too.
     pub(super) fn parse(query: &str, endpoint: &Endpoint) -> Result<Self, QueryError> {
@@ -84,11 +77,14 @@ impl FeedQuery {
         };
         let format = Format::read(parameters.filled("format"), endpoint)?;
         let client = parameters.filled("client");
-        if client.is_some_and(|client| client.len() > MAX_CLIENT) {
-            return Err(QueryError::invalid("client", "at most 64 bytes long"));
+        if client.is_some_and(|client| client.chars().count() > MAX_CLIENT) {
+            return Err(QueryError::invalid("client", "at most 64 characters long"));
         }
         Ok(Self {
-            max_bytes: parameters.filled("max_tb").map(read_terabytes).transpose()?,
+            max_bytes: parameters
+                .filled("max_tb")
+                .map(read_terabytes)
+                .transpose()?,
             max_copies: max_copies.map_or(Query::DEFAULT_MAX_COPIES, |copies| copies as u32),
             collection: parameters.filled("collection").map(str::to_owned),
             client: client.map(str::to_owned),
@@ -146,17 +142,17 @@ impl Format {
     }
 }
 
-/// Reads a number of terabytes, such as `0.5`, as bytes. At least one byte.
+/// Reads a number of terabytes, such as `0.5`, as bytes.
 fn read_terabytes(text: &str) -> Result<u64, QueryError> {
     let is_plain = text.len() <= MAX_DIGITS
-        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
     let terabytes: Option<f64> = text.parse().ok().filter(|_| is_plain);
-    let terabytes = terabytes.filter(|terabytes| *terabytes <= MAX_TERABYTES);
-    let bytes = terabytes.and_then(|terabytes| NonZeroU64::new((terabytes * 1e12) as u64));
-    match bytes {
-        Some(bytes) => Ok(bytes.get()),
+    match terabytes.filter(|terabytes| TERABYTES.contains(terabytes)) {
+        Some(terabytes) => Ok((terabytes * 1e12) as u64),
         None => {
-            let expected = "a number of terabytes above 0, at most 1000000, such as 0.5";
+            let expected = "a number of terabytes from 0.001 to 1000000, such as 0.5";
             Err(QueryError::invalid("max_tb", expected))
         }
     }
@@ -198,10 +194,12 @@ mod tests {
         };
         assert_eq!(all.selects("token"), selects);
         assert_eq!((all.format, all.link), (Format::Json, Link::Magnet));
-        assert_eq!(parse("max_tb=&max_copies=&collection=&format=&client=&link="), Ok(all));
-        let some = parse(
-            "max_tb=0.5&max_copies=0&collection=a+b&format=rss&client=nas%2042&link=page",
+        assert_eq!(
+            parse("max_tb=&max_copies=&collection=&format=&client=&link="),
+            Ok(all)
         );
+        let some =
+            parse("max_tb=0.5&max_copies=0&collection=a+b&format=rss&client=nas%2042&link=page");
         let some = some.unwrap();
         let selects = Query {
             max_bytes: Some(500_000_000_000),
@@ -224,18 +222,29 @@ mod tests {
                 "unknown parameter \"max-tb\"; known are max_tb, max_copies, collection, format, \
                  client and link",
             ),
-            ("format=json&format=rss", "the parameter format is given twice"),
-            ("format=xml", "format must be json, magnet, url, rss or torznab"),
+            (
+                "format=json&format=rss",
+                "the parameter format is given twice",
+            ),
+            (
+                "format=xml",
+                "format must be json, magnet, url, rss or torznab",
+            ),
             ("link=file", "link must be magnet, torrent or page"),
-            ("max_copies=-1", "max_copies must be a number from 0 to 1000"),
-            (&long, "client must be at most 64 bytes long"),
+            (
+                "max_copies=-1",
+                "max_copies must be a number from 0 to 1000",
+            ),
+            (&long, "client must be at most 64 characters long"),
         ] {
             assert_eq!(parse(query).unwrap_err(), expected, "{query}");
         }
-        for tb in ["0", "-1", "1e3", "inf", "nan", "0x1", "1000001", "1..2", ".", "0.0000000000001"] {
+        for tb in [
+            "0", "-1", "1e3", "inf", "nan", "0x1", "1000001", "1..2", ".", "0.0009",
+        ] {
             let error = parse(&format!("max_tb={tb}")).unwrap_err();
             let expected =
-                "max_tb must be a number of terabytes above 0, at most 1000000, such as 0.5";
+                "max_tb must be a number of terabytes from 0.001 to 1000000, such as 0.5";
             assert_eq!(error, expected, "{tb}");
         }
     }

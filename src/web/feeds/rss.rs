@@ -56,7 +56,10 @@ fn write_channel(
     root: &str,
 ) -> fmt::Result {
     let of = query.collection().map(|name| format!(" of {name}"));
-    let title = format!("seedwatch: torrents{} that need seeding", of.unwrap_or_default());
+    let title = format!(
+        "seedwatch: torrents{} that need seeding",
+        of.unwrap_or_default()
+    );
     writeln!(xml, "<title>{}</title>", Xml(&title))?;
     writeln!(xml, "<link>{}</link>", Xml(root))?;
     writeln!(xml, "<description>The most needed first.</description>")?;
@@ -79,7 +82,10 @@ fn write_item(xml: &mut String, query: &FeedQuery, item: &Item<'_>, root: &str) 
     match query.link {
         Link::Magnet | Link::Torrent => writeln!(xml, "<link>{url}</link>")?,
         Link::Page => {
-            let page = format!("{root}torrents/{}", utf8_percent_encode(item.name(), SEGMENT));
+            let page = format!(
+                "{root}torrents/{}",
+                utf8_percent_encode(item.name(), SEGMENT)
+            );
             writeln!(xml, "<link>{}</link>", Xml(&page))?;
         }
     }
@@ -106,13 +112,18 @@ fn write_attributes(xml: &mut String, item: &Item<'_>) -> fmt::Result {
     if let Some(size) = item.size() {
         writeln!(xml, "<size>{size}</size>")?;
     }
-    let peers = Family::ALL.iter().filter_map(|family| item.view.peers[family.index()].get());
+    let peers = Family::ALL
+        .iter()
+        .filter_map(|family| item.view.peers[family.index()].get());
     let peers = peers.reduce(u32::saturating_add);
     let attributes = [
         ("infohash", Some(item.wire_hash())),
         ("magneturl", Some(item.magnet.clone())),
         ("size", item.size().map(|size| size.to_string())),
-        ("seeders", item.entry.copies.map(|copies| copies.to_string())),
+        (
+            "seeders",
+            item.entry.copies.map(|copies| copies.to_string()),
+        ),
         ("peers", peers.map(|peers| peers.to_string())),
         ("downloadvolumefactor", Some("0".to_owned())),
         ("uploadvolumefactor", Some("1".to_owned())),

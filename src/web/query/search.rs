@@ -8,8 +8,8 @@ use seedwatch_torrent::{InfoHash, Torrent};
 /// Most words of a search; the last one is all that is left. They bound the time that it takes.
 const MAX_WORDS: usize = 8;
 
-/// Longest text of a search, in bytes.
-const MAX_LENGTH: usize = 400;
+/// Longest text of a search, in characters.
+const MAX_LENGTH: usize = 200;
 
 /// Fewest hexadecimal digits that are taken for the beginning of an info-hash.
 const MIN_DIGITS: usize = 6;
@@ -29,8 +29,8 @@ impl Search {
     /// one.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, QueryError> {
         let text = text.trim();
-        if text.len() > MAX_LENGTH {
-            let expected = format!("at most {MAX_LENGTH} bytes");
+        if text.chars().count() > MAX_LENGTH {
+            let expected = format!("at most {MAX_LENGTH} characters long");
             return Err(QueryError::invalid("q", expected));
         }
         if text.is_empty() {
@@ -228,10 +228,10 @@ mod tests {
     #[test]
     fn blank_texts_search_for_nothing_and_long_ones_are_refused() {
         assert_eq!(Search::parse(" \u{a0} "), Ok(None));
-        let long = "x".repeat(MAX_LENGTH + 1);
+        let long = "é".repeat(MAX_LENGTH + 1);
         let error = Search::parse(&long).unwrap_err();
-        assert_eq!(error.to_string(), "q must be at most 400 bytes");
-        assert!(Search::parse(&long[1..]).is_ok());
+        assert_eq!(error.to_string(), "q must be at most 200 characters long");
+        assert!(Search::parse(&long[2..]).is_ok());
     }
 
     #[test]

@@ -114,6 +114,7 @@ fn filters_hold_together() {
         it.torrent.details = Details {
             collection: (n != 1).then(|| "odd".into()),
             labels: [("team".to_owned(), format!("t{n}"))].into(),
+            ..Details::default()
         }
         .boxed();
         it.parts()

@@ -26,8 +26,14 @@ async fn json_names_each_torrent_with_its_need_and_its_repaired_link() {
     let feed = json(API).await;
     assert_eq!(feed["needy"], 1);
     let torrent = &feed["torrents"][0];
-    assert_eq!((&torrent["name"], &torrent["state"]), (&"empty".into(), &"dead".into()));
-    assert_eq!((&torrent["copies"], &torrent["size_bytes"]), (&0.into(), &Value::Null));
+    assert_eq!(
+        (&torrent["name"], &torrent["state"]),
+        (&"empty".into(), &"dead".into())
+    );
+    assert_eq!(
+        (&torrent["copies"], &torrent["size_bytes"]),
+        (&0.into(), &Value::Null)
+    );
     assert_eq!(torrent["needy_since"], SINCE);
     let magnet = torrent["magnet"].as_str().unwrap();
     assert!(magnet.starts_with(&format!("magnet:?xt=urn:btih:{}&dn=empty", "01".repeat(20))));
@@ -43,20 +49,33 @@ async fn helper_programs_find_the_fields_of_their_contract() {
     assert_eq!(torrent["btih"], "01".repeat(20));
     assert_eq!(torrent["display_name"], "empty");
     assert_eq!(torrent["url"], torrent["magnet_link"]);
-    assert_eq!((&torrent["seeders"], &torrent["data_size"]), (&0.into(), &Value::Null));
+    assert_eq!(
+        (&torrent["seeders"], &torrent["data_size"]),
+        (&0.into(), &Value::Null)
+    );
     for format in ["magnet", "url"] {
         let list = get(sample::snapshot(), &format!("{CONTRACT}?format={format}")).await;
         let lines: Vec<_> = list.text().lines().collect();
-        assert_eq!(lines, [torrent["magnet_link"].as_str().unwrap()], "{format}");
+        assert_eq!(
+            lines,
+            [torrent["magnet_link"].as_str().unwrap()],
+            "{format}"
+        );
     }
 }
 
 #[tokio::test]
 async fn rss_is_what_torrent_clients_read() {
     let answer = get(sample::snapshot(), &format!("{API}?format=rss")).await;
-    assert_eq!(answer.headers["content-type"], "application/rss+xml; charset=utf-8");
+    assert_eq!(
+        answer.headers["content-type"],
+        "application/rss+xml; charset=utf-8"
+    );
     let feed = answer.text();
-    let guid = format!("<guid isPermaLink=\"false\">urn:btih:{}</guid>", "01".repeat(20));
+    let guid = format!(
+        "<guid isPermaLink=\"false\">urn:btih:{}</guid>",
+        "01".repeat(20)
+    );
     for part in [
         &*guid,
         "<title>empty</title>",
@@ -68,10 +87,17 @@ async fn rss_is_what_torrent_clients_read() {
         assert!(feed.contains(part), "{part}\n{feed}");
     }
     assert!(!feed.contains("torznab:attr"));
-    let torznab = get(sample::snapshot(), &format!("{API}?format=torznab&link=page")).await;
+    let torznab = get(
+        sample::snapshot(),
+        &format!("{API}?format=torznab&link=page"),
+    )
+    .await;
     let feed = torznab.text();
     for part in [
-        &*format!("<torznab:attr name=\"infohash\" value=\"{}\"/>", "01".repeat(20)),
+        &*format!(
+            "<torznab:attr name=\"infohash\" value=\"{}\"/>",
+            "01".repeat(20)
+        ),
         "<torznab:attr name=\"seeders\" value=\"0\"/>",
         "<torznab:attr name=\"magneturl\" value=\"magnet:?",
         "<link>../../torrents/empty</link>",
@@ -83,7 +109,10 @@ async fn rss_is_what_torrent_clients_read() {
 #[tokio::test]
 async fn hostile_names_stay_inert() {
     let mut snapshot = sample::snapshot();
-    let dead = snapshot.rows().position(|row| &*row.torrent.name == "empty").unwrap();
+    let dead = snapshot
+        .rows()
+        .position(|row| &*row.torrent.name == "empty")
+        .unwrap();
     let mut torrents = snapshot.torrents.to_vec();
     torrents[dead].name = "]]><script>\u{202e}\u{1}\"&x=".into();
     snapshot.torrents = torrents.into();
@@ -97,7 +126,11 @@ async fn hostile_names_stay_inert() {
 #[tokio::test]
 async fn a_reader_that_has_the_feed_gets_no_second_copy() {
     let server = serve(sample::snapshot());
-    for path in [format!("{API}?format=rss"), format!("{API}?client=a"), CONTRACT.to_owned()] {
+    for path in [
+        format!("{API}?format=rss"),
+        format!("{API}?client=a"),
+        CONTRACT.to_owned(),
+    ] {
         let first = ask(&server, &format!("GET {path}"), "").await;
         let tag = first.headers["etag"].to_str().unwrap();
         let again = format!("If-None-Match: {tag}\r\n");
@@ -116,7 +149,11 @@ async fn errors_are_json_and_say_what_is_wrong() {
     for (path, status, error) in [
         (format!("{API}?max_tb=-1"), 400, "max_tb must be"),
         (format!("{CONTRACT}?tb=1"), 400, "unknown parameter"),
-        (format!("{API}?collection=nothing"), 404, "no such collection"),
+        (
+            format!("{API}?collection=nothing"),
+            404,
+            "no such collection",
+        ),
     ] {
         let answer = get(sample::snapshot(), &path).await;
         assert_eq!(answer.status, status, "{path}");
@@ -160,6 +197,9 @@ async fn an_entry_keeps_the_time_of_its_need_while_it_recovers() {
     let answer = get(snapshot, API).await;
     let feed: Value = serde_json::from_str(answer.text()).unwrap();
     let last = feed["torrents"].as_array().unwrap().last().unwrap();
-    assert_eq!((&last["recovering"], &last["copies"]), (&true.into(), &30.into()));
+    assert_eq!(
+        (&last["recovering"], &last["copies"]),
+        (&true.into(), &30.into())
+    );
     assert_eq!(last["needy_since"], needy_since.0);
 }
