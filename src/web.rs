@@ -19,6 +19,8 @@
 //! | `GET /api/v1/openapi.json` | the description of all this |
 //! | `GET /torrents.json`, `.csv`, `.atom`, `.magnets.txt` | the same queries as files |
 //! | `GET /events.atom`, `GET /trackers.txt` | events as a feed; trackers that work |
+//! | `GET /api/v1/needs-seeding`, `/dyn/generate_torrents` | what a helper should seed |
+//! | `GET /torrent-files/NAME.torrent` | the torrent file, if the configuration names one |
 //!
 //! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. Errors
 //! of the API are JSON, and a parameter that an endpoint does not know is one. TLS, passwords and
@@ -54,7 +56,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use self::parameters::QueryError;
 pub use self::query::{Filter, LabelFilter, Search, Selection, Sort, SortKey, TorrentQuery};
@@ -85,6 +87,8 @@ pub struct State {
     heartbeat: Heartbeat,
     generations: Generations,
     daily_token: DailyToken,
+    /// One permit: its holder reads a torrent file.
+    files: Arc<Semaphore>,
     pages: Pages,
 }
 
@@ -107,6 +111,7 @@ impl State {
             heartbeat: Heartbeat::default(),
             generations: Generations::default(),
             daily_token: DailyToken::random(),
+            files: Arc::new(Semaphore::new(1)),
             pages: Pages::new(max_requests),
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /api/v1/needs-seeding` | what a helper should seed, in five formats |
 //! | `GET /dyn/generate_torrents` | the same, as helper programs of book archives read it |
+//! | `GET /torrent-files/NAME.torrent` | the torrent file, if the configuration names one |
 //!
 //! The version of an answer is its content, so that a helper that asks again learns that nothing
 //! has changed.
@@ -13,7 +14,9 @@
 //! | `query` | the parameters |
 //! | `items` | what an entry shows in every format |
 //! | `json`, `rss` | the formats |
+//! | `file` | torrent files |
 
+mod file;
 mod items;
 mod json;
 mod query;
@@ -30,6 +33,7 @@ use self::query::{FeedQuery, Format};
 use super::State;
 use super::answer::{JSON, ReadRequest, stream};
 use super::api;
+use super::parameters::Parameters;
 use super::validators;
 use seedwatch_core::needs_seeding::Selection;
 use seedwatch_core::snapshot::Snapshot;
@@ -38,10 +42,12 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const RSS: HeaderValue = HeaderValue::from_static("application/rss+xml; charset=utf-8");
 
 /// A feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Endpoint {
     NeedsSeeding,
     GenerateTorrents,
+    /// The torrent file of a torrent.
+    File(String),
 }
 
 impl Endpoint {
@@ -50,21 +56,27 @@ impl Endpoint {
         match path {
             "/api/v1/needs-seeding" => Some(Self::NeedsSeeding),
             "/dyn/generate_torrents" => Some(Self::GenerateTorrents),
-            _ => None,
+            path => file::name_at(path).map(Self::File),
         }
     }
 
     /// Returns the way to `/` from the address of the feed.
-    const fn way_up(self) -> &'static str {
+    const fn way_up(&self) -> &'static str {
         match self {
             Self::NeedsSeeding => "../../",
-            Self::GenerateTorrents => "../",
+            Self::GenerateTorrents | Self::File(_) => "../",
         }
     }
 
     /// Returns the feed. Its errors are those of the API.
     pub(super) async fn answer(self, state: &State, request: ReadRequest<'_>) -> HttpResponse {
-        let query = match FeedQuery::parse(request.query, self) {
+        if let Self::File(name) = &self {
+            return match Parameters::parse(request.query, &[]) {
+                Ok(_) => file::answer(state, name).await,
+                Err(why) => api::error::bad_query(&why),
+            };
+        }
+        let query = match FeedQuery::parse(request.query, &self) {
             Ok(query) => query,
             Err(why) => return api::error::bad_query(&why),
         };
@@ -82,9 +94,15 @@ impl Endpoint {
             Some(url) => format!("{url}/"),
             None => self.way_up().to_owned(),
         };
+        // A client cannot resolve a relative address.
+        let files = state.external_url.as_ref().map(|_| root.clone());
         let prepare = move || {
             let selection = Selection::of(&snapshot, &query.selects(&token));
-            let body = write(&snapshot, &query, &selection, &root);
+            let place = Place {
+                root: &root,
+                files: files.as_deref(),
+            };
+            let body = write(&snapshot, &query, &selection, place);
             let fields = validators::of_content(&body, selection.latest(), snapshot.taken);
             let write = move |sink: &mut PageWriter| sink.write_str(&body).map_err(|_| PageAborted);
             (fields, write)
@@ -93,14 +111,29 @@ impl Endpoint {
     }
 }
 
-/// Returns the feed in the format of the query. `root` is what links to pages begin with.
-fn write(snapshot: &Snapshot, query: &FeedQuery, selection: &Selection<'_>, root: &str) -> String {
+/// What addresses in a feed begin with.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// Those of pages.
+    root: &'a str,
+    /// Those of torrent files; `None` if no absolute address is known.
+    files: Option<&'a str>,
+}
+
+/// Returns the feed in the format of the query.
+fn write(
+    snapshot: &Snapshot,
+    query: &FeedQuery,
+    selection: &Selection<'_>,
+    place: Place<'_>,
+) -> String {
     let items = selection.entries.iter();
-    let items = items.filter_map(|entry| Item::of(snapshot, entry));
+    let items = items.filter_map(|entry| Item::of(snapshot, entry, place.files));
     match query.format {
         Format::Json => json::own(snapshot, selection, items),
         Format::Contract => json::contract(items),
-        Format::Magnet | Format::Url => items.map(|item| item.magnet + "\n").collect(),
-        Format::Rss | Format::Torznab => rss::write(query, selection, items, root),
+        Format::Magnet => items.map(|item| item.magnet + "\n").collect(),
+        Format::Url => items.map(|item| item.url() + "\n").collect(),
+        Format::Rss | Format::Torznab => rss::write(query, selection, items, place.root),
     }
 }

@@ -24,7 +24,13 @@ session = lt.session({
 })
 handles = []
 for torrent in torrents:
-    parameters = lt.parse_magnet_uri(torrent["magnet_link"])
+    if torrent["url"].startswith("http"):
+        with urllib.request.urlopen(torrent["url"]) as answer:
+            metainfo = lt.torrent_info(lt.bdecode(answer.read()))
+        parameters = lt.add_torrent_params()
+        parameters.ti = metainfo
+    else:
+        parameters = lt.parse_magnet_uri(torrent["url"])
     parameters.save_path = folder
     handles.append((torrent["btih"], session.add_torrent(parameters)))
 while True:

@@ -104,6 +104,33 @@ fn helpers_seed_what_the_feed_names_until_it_is_well() {
     assert_eq!(qbittorrent.torrents().unwrap().len(), 1);
 }
 
+/// No peer has the metadata of a dead torrent, so a magnet link would not do.
+#[test]
+fn a_dead_torrent_is_seeded_again_from_its_torrent_file() {
+    needs_servers!();
+    let torrent = Torrent::make("census-1911");
+    let tracker = Npm::start();
+    torrent.announce_at(&[tracker.http()]);
+    let host = address::host();
+    let address = format!("{host}:{}", address::free_port(host));
+    let external = format!("http://{address}");
+    let flags = ["--web.listen-address", &address, "--web.external-url", &external];
+    let settings = LAB.replace("stale_after: 6s", "stale_after: 6s, dead_after: 3s");
+    let entry = format!("- {{file: \"{}\"}}\n", torrent.file.display());
+    let daemon = Daemon::start_with(&config(&settings, &[entry]), &flags);
+    wait_for_first(&daemon, "a dead torrent", |first| first["state"] == "dead");
+    let contract = format!("{external}/dyn/generate_torrents");
+    let folder = torrent.folder().to_str().unwrap();
+    let mut script = client("generate_torrents", &[&contract, folder]);
+    script.wait_for_line(&format!("seeding {}", hex(&torrent.hash)));
+    let first = wait_for_first(&daemon, "one seeder", |first| first["copies"] == 1);
+    assert_eq!(first["state"], "alive");
+    let file = daemon.get("/torrent-files/census-1911.torrent");
+    assert_eq!(file.status, 200);
+    let url = tracker.http().url();
+    assert!(file.body.windows(url.len()).any(|part| part == url.as_bytes()));
+}
+
 #[test]
 fn a_repaired_link_finds_peers_where_the_published_one_finds_none() {
     needs_servers!();

@@ -41,7 +41,6 @@ pub use evidence::{NetworkState, Rounds};
 pub use explain::Advice;
 pub use judge::MIN_EMPTY_TIME;
 pub(crate) use memory::VerdictMemory;
-pub(crate) use need::NeedMemory;
 pub use need::{RECOVERED_AFTER, WANTED_COPIES, needs_seeding};
 pub use reason::Reason;
 pub use state::{Condition, Conditions, State, Verdict};

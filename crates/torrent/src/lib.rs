@@ -59,7 +59,7 @@ pub use family::Family;
 pub use host::Host;
 pub use info_hash::{HashError, Hashes, InfoHash, InfoHashV2};
 pub use magnet::{Magnet, MagnetError, MagnetLink};
-pub use metainfo::{Metainfo, MetainfoError};
+pub use metainfo::{CopyError, Metainfo, MetainfoError};
 pub(crate) use name::clean_name;
 pub use name::{MAX_NAME, NameError, check_name};
 pub use peers::{Endpoint4, Endpoint6, Peers};
@@ -71,6 +71,7 @@ pub use web_seed::{WebSeed, WebSeedError, WebSeedKind};
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A configured torrent.
@@ -106,6 +107,8 @@ pub struct Details {
     /// Web seeds of the magnet link or metainfo file, at most [`WebSeed::MAX`]. Interned: torrents
     /// share their URLs. They are not checked yet.
     pub web_seeds: Box<[Arc<WebSeed>]>,
+    /// The metainfo file that the configuration names.
+    pub file: Option<Box<Path>>,
 }
 
 impl Details {
@@ -125,6 +128,11 @@ impl Torrent {
     pub fn labels(&self) -> &BTreeMap<String, String> {
         static NONE: BTreeMap<String, String> = BTreeMap::new();
         self.details.as_ref().map_or(&NONE, |it| &it.labels)
+    }
+
+    /// Returns the metainfo file that the configuration names.
+    pub fn file(&self) -> Option<&Path> {
+        self.details.as_ref()?.file.as_deref()
     }
 
     /// Returns the web seeds.

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 
+use super::file;
 use seedwatch_core::magnet;
 use seedwatch_core::needs_seeding::Entry;
 use seedwatch_core::snapshot::{Snapshot, TorrentView, Unix};
@@ -12,6 +13,8 @@ pub(super) struct Item<'a> {
     pub(super) entry: &'a Entry<'a>,
     /// The repaired magnet link.
     pub(super) magnet: String,
+    /// The address of the torrent file, if there is one.
+    pub(super) file: Option<String>,
     /// How the link differs from the published one, in sentences.
     pub(super) difference: Vec<String>,
     /// Names the torrent among all torrents of the world, and never changes.
@@ -19,8 +22,13 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// Returns the item of an entry; `None` if the torrent is private.
-    pub(super) fn of(snapshot: &'a Snapshot, entry: &'a Entry<'a>) -> Option<Self> {
+    /// Returns the item of an entry; `None` if the torrent is private. `files` is what addresses of
+    /// torrent files begin with.
+    pub(super) fn of(
+        snapshot: &'a Snapshot,
+        entry: &'a Entry<'a>,
+        files: Option<&str>,
+    ) -> Option<Self> {
         let repaired = magnet::repaired(snapshot, entry.view)?;
         let hashes = &entry.view.torrent.hashes;
         let urn = match (hashes.v1(), hashes.v2()) {
@@ -31,13 +39,16 @@ impl<'a> Item<'a> {
             view: entry.view,
             entry,
             magnet: repaired.magnet,
-            difference: repaired
-                .difference
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            file: files.zip(file::path_of(entry.view.torrent))
+                .map(|(root, path)| format!("{root}{path}")),
+            difference: repaired.difference.iter().map(ToString::to_string).collect(),
             urn,
         })
+    }
+
+    /// Returns the address of the torrent file, or the magnet link if there is none.
+    pub(super) fn url(&self) -> String {
+        self.file.as_ref().unwrap_or(&self.magnet).clone()
     }
 
     pub(super) fn name(&self) -> &'a str {

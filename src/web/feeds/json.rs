@@ -51,6 +51,8 @@ struct TorrentView<'a> {
     budget_bytes: u64,
     /// The repaired magnet link.
     magnet: String,
+    /// The address of the torrent file, if there is one.
+    torrent_file: Option<String>,
     /// How it differs from the published one.
     difference: Vec<String>,
 }
@@ -91,6 +93,7 @@ fn view(item: Item<'_>) -> TorrentView<'_> {
         size_bytes: item.size(),
         budget_bytes: item.entry.bytes,
         magnet: item.magnet,
+        torrent_file: item.file,
         difference: item.difference,
     }
 }
@@ -99,6 +102,7 @@ fn view(item: Item<'_>) -> TorrentView<'_> {
 /// `null`.
 #[derive(Serialize)]
 struct ContractView<'a> {
+    /// The torrent file, or the magnet link if there is none.
     url: String,
     top_level_group_name: Option<&'a str>,
     group_name: Option<&'a str>,
@@ -122,7 +126,7 @@ struct ContractView<'a> {
 /// Returns entries as helper programs read them.
 pub(super) fn contract<'a>(items: impl Iterator<Item = Item<'a>>) -> String {
     let view = |item: Item<'a>| ContractView {
-        url: item.magnet.clone(),
+        url: item.url(),
         top_level_group_name: item.collection(),
         group_name: item.collection(),
         display_name: item.name(),

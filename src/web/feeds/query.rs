@@ -50,24 +50,26 @@ pub(super) enum Format {
     Contract,
     /// One magnet link per line.
     Magnet,
-    /// One URL per line, which is a magnet link: seedwatch has no torrent files to give away.
+    /// One URL per line: of a torrent file, or a magnet link where seedwatch has no file.
     Url,
     Rss,
     Torznab,
 }
 
-/// What the link of an RSS item is. The enclosure is the magnet link.
+/// What the link of an RSS item is. The enclosure is the magnet link, unless files are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Link {
     Magnet,
     /// The page of the torrent, for readers that take a link for a page.
     Page,
+    /// A torrent file, as is the enclosure; a magnet link where seedwatch has no file.
+    Torrent,
 }
 
 impl FeedQuery {
     /// Reads a query string. An empty value counts as missing, because a form sends its empty
     /// fields, too.
-    pub(super) fn parse(query: &str, endpoint: Endpoint) -> Result<Self, QueryError> {
+    pub(super) fn parse(query: &str, endpoint: &Endpoint) -> Result<Self, QueryError> {
         let parameters = Parameters::parse(query, KEYS)?;
         let max_copies = match parameters.filled("max_copies") {
             Some(_) => parameters.number("max_copies", 0..=MAX_COPIES)?,
@@ -90,7 +92,8 @@ impl FeedQuery {
             link: match parameters.filled("link") {
                 None | Some("magnet") => Link::Magnet,
                 Some("page") => Link::Page,
-                Some(_) => return Err(QueryError::invalid("link", "magnet or page")),
+                Some("torrent") => Link::Torrent,
+                Some(_) => return Err(QueryError::invalid("link", "magnet, torrent or page")),
             },
         })
     }
@@ -120,10 +123,10 @@ impl FeedQuery {
 }
 
 impl Format {
-    fn read(text: Option<&str>, endpoint: Endpoint) -> Result<Self, QueryError> {
+    fn read(text: Option<&str>, endpoint: &Endpoint) -> Result<Self, QueryError> {
         let json = match endpoint {
-            Endpoint::NeedsSeeding => Self::Json,
             Endpoint::GenerateTorrents => Self::Contract,
+            _ => Self::Json,
         };
         match text {
             None | Some("json") => Ok(json),
@@ -177,7 +180,7 @@ mod tests {
     use super::*;
 
     fn parse(query: &str) -> Result<FeedQuery, String> {
-        FeedQuery::parse(query, Endpoint::NeedsSeeding).map_err(|why| why.to_string())
+        FeedQuery::parse(query, &Endpoint::NeedsSeeding).map_err(|why| why.to_string())
     }
 
     #[test]
@@ -206,7 +209,7 @@ mod tests {
         };
         assert_eq!(some.selects("token"), selects);
         assert_eq!((some.format, some.link), (Format::Rss, Link::Page));
-        let contract = FeedQuery::parse("format=json", Endpoint::GenerateTorrents).unwrap();
+        let contract = FeedQuery::parse("format=json", &Endpoint::GenerateTorrents).unwrap();
         assert_eq!(contract.format, Format::Contract);
     }
 
@@ -227,7 +230,7 @@ mod tests {
                 "format=xml",
                 "format must be json, magnet, url, rss or torznab",
             ),
-            ("link=torrent", "link must be magnet or page"),
+            ("link=file", "link must be magnet, torrent or page"),
             (
                 "max_copies=-1",
                 "max_copies must be a number from 0 to 1000",

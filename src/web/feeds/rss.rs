@@ -72,11 +72,15 @@ fn write_channel(
 }
 
 fn write_item(xml: &mut String, query: &FeedQuery, item: &Item<'_>, root: &str) -> fmt::Result {
-    let magnet = Xml(&item.magnet);
+    let url = match query.link {
+        Link::Torrent => item.url(),
+        Link::Magnet | Link::Page => item.magnet.clone(),
+    };
+    let url = Xml(&url);
     xml.push_str("<item>\n");
     writeln!(xml, "<title>{}</title>", Xml(&item.title()))?;
     match query.link {
-        Link::Magnet => writeln!(xml, "<link>{magnet}</link>")?,
+        Link::Magnet | Link::Torrent => writeln!(xml, "<link>{url}</link>")?,
         Link::Page => {
             let page = format!(
                 "{root}torrents/{}",
@@ -93,11 +97,9 @@ fn write_item(xml: &mut String, query: &FeedQuery, item: &Item<'_>, root: &str) 
         writeln!(xml, "<category>{}</category>", Xml(collection))?;
     }
     writeln!(xml, "<description>{}</description>", Xml(&item.why()))?;
-    // The length is that of the torrent file (BEP 36), which a magnet link does not have.
-    writeln!(
-        xml,
-        "<enclosure url=\"{magnet}\" length=\"0\" type=\"{TORRENT}\"/>"
-    )?;
+    // The length is that of the torrent file (BEP 36). A magnet link has none, and a file is made
+    // when it is asked for.
+    writeln!(xml, "<enclosure url=\"{url}\" length=\"0\" type=\"{TORRENT}\"/>")?;
     if query.format == Format::Torznab {
         write_attributes(xml, item)?;
     }

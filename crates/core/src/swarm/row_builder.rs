@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::announce::{AnnounceState, FamilyState};
+use super::announce::AnnounceState;
 use super::lookup::LookupState;
 use super::peer_list::PeerSlices;
 use super::peer_union::{Listed, PeerUnion};
