@@ -11,7 +11,7 @@ use seedwatch_core::snapshot::FailureReason;
 use seedwatch_core::verdict::{Advice, Condition, Reason, State};
 
 /// Requests, and the path of the document that stands for each.
-const REQUESTS: [(&str, &str); 45] = [
+const REQUESTS: [(&str, &str); 47] = [
     ("/api/v1/torrents", "/api/v1/torrents"),
     ("/api/v1/torrents?limit=1&page=2", "/api/v1/torrents"),
     (
@@ -58,6 +58,8 @@ const REQUESTS: [(&str, &str); 45] = [
         "/dyn/generate_torrents",
     ),
     ("/dyn/generate_torrents?max_tb=0", "/dyn/generate_torrents"),
+    ("/torrent-files/gone.torrent", "/torrent-files/{name}.torrent"),
+    ("/torrent-files/gone.torrent?a", "/torrent-files/{name}.torrent"),
     ("/api/v1/openapi.json", "/api/v1/openapi.json"),
     ("/api/v1/openapi.json?a", "/api/v1/openapi.json"),
     ("/torrents.json?limit=2", "/torrents.json"),
@@ -224,7 +226,7 @@ fn every_endpoint_is_documented() {
         let request = request.split('?').next().unwrap();
         let api = api::Endpoint::of(request).as_ref().map(template_of_api);
         let export = exports::Endpoint::of(request).map(template_of_export);
-        let feed = feeds::Endpoint::of(request).map(template_of_feed);
+        let feed = feeds::Endpoint::of(request).as_ref().map(template_of_feed);
         assert_eq!(api.or(export).or(feed), Some(path), "{request}");
     }
 }
@@ -256,10 +258,11 @@ fn template_of_export(endpoint: exports::Endpoint) -> &'static str {
     }
 }
 
-fn template_of_feed(endpoint: feeds::Endpoint) -> &'static str {
+fn template_of_feed(endpoint: &feeds::Endpoint) -> &'static str {
     match endpoint {
         feeds::Endpoint::NeedsSeeding => "/api/v1/needs-seeding",
         feeds::Endpoint::GenerateTorrents => "/dyn/generate_torrents",
+        feeds::Endpoint::File(_) => "/torrent-files/{name}.torrent",
     }
 }
 
