@@ -58,8 +58,14 @@ const REQUESTS: [(&str, &str); 47] = [
         "/dyn/generate_torrents",
     ),
     ("/dyn/generate_torrents?max_tb=0", "/dyn/generate_torrents"),
-    ("/torrent-files/gone.torrent", "/torrent-files/{name}.torrent"),
-    ("/torrent-files/gone.torrent?a", "/torrent-files/{name}.torrent"),
+    (
+        "/torrent-files/gone.torrent",
+        "/torrent-files/{name}.torrent",
+    ),
+    (
+        "/torrent-files/gone.torrent?a",
+        "/torrent-files/{name}.torrent",
+    ),
     ("/api/v1/openapi.json", "/api/v1/openapi.json"),
     ("/api/v1/openapi.json?a", "/api/v1/openapi.json"),
     ("/torrents.json?limit=2", "/torrents.json"),
@@ -213,6 +219,37 @@ async fn every_answer_is_documented_with_each_of_its_fields() {
             assert_eq!(checker.faults, Vec::<String>::new(), "{method} {request}");
         }
     }
+}
+
+#[test]
+fn the_checker_notices_what_is_not_documented() {
+    let document = document();
+    let faults = |value: Value| {
+        let mut checker = Checker {
+            document: &document,
+            faults: Vec::new(),
+        };
+        let schema = json!({"$ref": "#/components/schemas/Event"});
+        checker.check(&schema, &value, "");
+        checker.faults.len()
+    };
+    let event = json!({"torrent": null, "infohash": "", "from": "dead", "to": "alive",
+        "reason": "empty", "at": 1});
+    assert_eq!(faults(event.clone()), 0);
+    for (field, value) in [
+        ("other", json!(1)),
+        ("from", json!("gone")),
+        ("at", json!(-1)),
+        ("at", json!("yesterday")),
+        ("infohash", Value::Null),
+    ] {
+        let mut wrong = event.clone();
+        wrong[field] = value;
+        assert!(faults(wrong) > 0, "{field}");
+    }
+    let mut short = event;
+    short.as_object_mut().unwrap().remove("reason");
+    assert_eq!(faults(short), 1);
 }
 
 #[test]
