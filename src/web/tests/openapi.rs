@@ -11,7 +11,7 @@ use seedwatch_core::snapshot::FailureReason;
 use seedwatch_core::verdict::{Advice, Condition, Reason, State};
 
 /// Requests, and the path of the document that stands for each.
-const REQUESTS: [(&str, &str); 45] = [
+const REQUESTS: [(&str, &str); 47] = [
     ("/api/v1/torrents", "/api/v1/torrents"),
     ("/api/v1/torrents?limit=1&page=2", "/api/v1/torrents"),
     (
@@ -58,6 +58,14 @@ const REQUESTS: [(&str, &str); 45] = [
         "/dyn/generate_torrents",
     ),
     ("/dyn/generate_torrents?max_tb=0", "/dyn/generate_torrents"),
+    (
+        "/torrent-files/empty.torrent",
+        "/torrent-files/{name}.torrent",
+    ),
+    (
+        "/torrent-files/empty.torrent?a",
+        "/torrent-files/{name}.torrent",
+    ),
     ("/api/v1/openapi.json", "/api/v1/openapi.json"),
     ("/api/v1/openapi.json?a", "/api/v1/openapi.json"),
     ("/torrents.json?limit=2", "/torrents.json"),
@@ -260,6 +268,7 @@ fn template_of_feed(endpoint: feeds::Endpoint) -> &'static str {
     match endpoint {
         feeds::Endpoint::NeedsSeeding => "/api/v1/needs-seeding",
         feeds::Endpoint::GenerateTorrents => "/dyn/generate_torrents",
+        feeds::Endpoint::File(_) => "/torrent-files/{name}.torrent",
     }
 }
 
