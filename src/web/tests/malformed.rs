@@ -17,7 +17,7 @@ use crate::web::State;
 const REQUESTS: usize = 120_000;
 
 /// Addresses that exist, from which the others are made.
-const ADDRESSES: [&str; 26] = [
+const ADDRESSES: [&str; 27] = [
     "/api/v1/torrents?state=dead&sort=-size&page=1&limit=10",
     "/api/v1/torrents?q=a%20b&label=team=archive&condition=no_seeder",
     "/api/v1/torrents?tracker=udp://tracker.example:1337&collection=census",
@@ -37,6 +37,7 @@ const ADDRESSES: [&str; 26] = [
     "/events.atom?limit=1",
     "/trackers.txt",
     "/api/v1/needs-seeding?max_tb=0.5&max_copies=2&format=rss&client=a&link=page",
+    "/torrent-files/empty.torrent",
     "/dyn/generate_torrents?max_tb=1&format=json",
     "/config",
     "/-/healthy",
@@ -158,7 +159,7 @@ impl Numbers {
             "if-modified-since",
         ];
         for name in names {
-            if self.next() % 4 == 0 {
+            if self.next().is_multiple_of(4) {
                 request = request.header(name, self.one_of(&VALUES));
             }
         }
