@@ -35,7 +35,7 @@ pub struct Day {
     pub date: UtcDay,
     /// The current peers, if they were ever known on that day.
     pub peers: Option<PeerRange>,
-    /// Distinct peers of the 24 hours before the latest reading.
+    /// Distinct peers of the 24 hours before the current peers were last known.
     pub unique: Option<u32>,
     /// The largest number of seeders that trackers claimed or the DHT estimated.
     pub seeders: Option<u32>,

@@ -43,10 +43,13 @@ pub(crate) struct Observed {
 impl Observed {
     /// Returns what the row of a torrent says. All its other values have been set.
     pub(crate) fn of(row: &TorrentRow, windows: Option<&TorrentWindows>) -> Self {
-        let peers = row.peers.iter().filter_map(|count| count.get());
+        let known = row.peers.iter().filter_map(|count| count.get());
+        let peers = known.reduce(u32::saturating_add);
+        // While no list comes, fewer and fewer peers are in the window, which says nothing.
+        let unique = row.unique(windows)[Window::Day.index()].get();
         Self {
-            peers: peers.reduce(u32::saturating_add),
-            unique: row.unique(windows)[Window::Day.index()].get(),
+            peers,
+            unique: peers.and(unique),
             seeders: Count::max(row.seeders, row.dht_seeders).get(),
             trackers_online: row.trackers_online.get(),
             state: row.verdict.state,
