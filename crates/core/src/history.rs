@@ -4,9 +4,9 @@
 //! of which nothing was ever known has no history at all.
 //!
 //! Samples are recorded when the row of a torrent is built, which happens whenever an answer comes
-//! or goes stale, and at least once an hour. A sample takes eight bytes; consecutive days with equal
-//! samples share one. Neighbouring torrents share a block ([`HistoryBlock`]), which changes once a
-//! day, so consecutive snapshots share it.
+//! or goes stale, and at least once an hour. A sample takes eight bytes; consecutive days with
+//! equal samples share one. Neighbouring torrents share a block ([`HistoryBlock`]), which changes
+//! once a day, so consecutive snapshots share it.
 //!
 //! The wall clock says which day it is. It may be wrong, so it never erases a day at once:
 //!

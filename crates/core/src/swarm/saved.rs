@@ -12,10 +12,10 @@
 //! ```
 //!
 //! Numbers without a length are LEB128, as [`saved`](crate::saved) writes them. The crate
-//! [`seedwatch_distinct`] defines the encoding of peers and of the running clock, and
-//! [`history`](crate::history) that of the daily history. Every shard has
-//! the clock, because hours mean nothing without the clock that they were written by: shards are
-//! saved at different times, and each may be lost. The latest clock counts.
+//! [`seedwatch_distinct`] defines the encoding of peers and of the running clock, and [`history`]
+//! that of the daily history. Every shard has the clock, because hours mean nothing without the
+//! clock that they were written by: shards are saved at different times, and each may be lost. The
+//! latest clock counts.
 //!
 //! A shard names its sources by [`Source::code`], so a new source does not change the format. The
 //! values of a source that this version does not know are skipped.
