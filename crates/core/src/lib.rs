@@ -10,6 +10,7 @@
 //! | [`cliff`] | the fall of a country or autonomous system |
 //! | [`connectivity`] | whether our own network works, by family |
 //! | [`swarm`] | folds observations into the state of torrents and trackers |
+//! | [`magnet`] | magnet links: as published, and repaired |
 //! | [`saved`] | values of the saved state as bytes |
 //! | [`snapshot`] | the read model: one immutable reading of everything |
 //! | [`verdict`] | the state of a torrent: dead, at risk, unobserved, pending, alive or private |
@@ -19,6 +20,7 @@ pub mod connectivity;
 pub mod engine;
 pub mod events;
 mod health;
+pub mod magnet;
 mod plural;
 pub mod roster;
 pub mod saved;
