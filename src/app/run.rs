@@ -1,6 +1,7 @@
 //! The daemon around the [`Engine`]: sockets, timers, reload and shutdown.
 
 mod daemon;
+mod merge;
 mod notices;
 mod reload;
 mod shutdown;
@@ -17,11 +18,13 @@ use tokio::time::sleep_until;
 use super::dht::Dht;
 use super::engine_settings;
 use super::identity;
+use super::lists::{self, ListCopies, ListWatcher};
 use super::probers::{self, QUEUE, StartError};
 use super::state::{SaveOutcome, StateWriter};
 use crate::config::Config;
 use crate::web::ReloadResult;
-use daemon::{Daemon, LoopEvent, Outlets};
+pub(super) use daemon::LoopEvent;
+use daemon::{Daemon, Outlets};
 use seedwatch_clock::Clock;
 use seedwatch_core::Engine;
 use seedwatch_dht::DhtReport;
@@ -64,6 +67,11 @@ struct Started {
     probers: Probers,
     dht: Dht,
     state_writer: StateWriter,
+    lists: ListWatcher,
+    /// The configuration, with the torrents of its lists.
+    config: Config,
+    /// Which entries of lists it has.
+    lists_version: u64,
     engine: Engine,
 }
 
@@ -75,6 +83,14 @@ struct Inbox {
     loop_events: mpsc::Receiver<LoopEvent>,
     reloads: mpsc::Receiver<ReloadResult>,
     hangup: mpsc::Receiver<()>,
+}
+
+/// The sending ends that the parts get.
+struct Outgoing {
+    observations: mpsc::Sender<Vec<Observation>>,
+    dht_reports: mpsc::Sender<DhtReport>,
+    written: mpsc::Sender<SaveOutcome>,
+    loop_events: mpsc::Sender<LoopEvent>,
 }
 
 /// Runs until `shutdown` is ready; `hangup` yields whenever a signal asks for a reload.
@@ -102,11 +118,17 @@ pub async fn run(
         reloads,
         hangup,
     };
+    let outgoing = Outgoing {
+        observations: observations_out,
+        dht_reports: dht_out,
+        written: written_out,
+        loop_events: loop_events_out.clone(),
+    };
     // The state directory may be on a disk that hangs. That must not delay a shutdown.
     let started = tokio::select! {
         biased;
         () = &mut shutdown => return Ok(()),
-        started = start(&config, clock, observations_out, dht_out, written_out) => started?,
+        started = start(config, clock, outgoing) => started?,
     };
     let outlets = Outlets {
         loop_events: loop_events_out,
@@ -115,7 +137,7 @@ pub async fn run(
         external_url: parts.external_url,
         max_requests: parts.max_requests,
     };
-    let mut daemon = Daemon::new(started, config, parts.config_file, clock, outlets);
+    let mut daemon = Daemon::new(started, parts.config_file, clock, outlets);
     let (stop, server) = serve(&daemon, parts.listeners, parts.web_config);
     main_loop(&mut daemon, &mut inbox, shutdown).await;
     daemon.shut_down(inbox, stop, server).await;
@@ -124,24 +146,30 @@ pub async fn run(
 
 /// Builds the parts and restores the saved state.
 async fn start(
-    config: &Config,
+    mut config: Config,
     clock: Clock,
-    observations: mpsc::Sender<Vec<Observation>>,
-    dht_out: mpsc::Sender<DhtReport>,
-    written: mpsc::Sender<SaveOutcome>,
+    outgoing: Outgoing,
 ) -> Result<Started, StartError> {
     let key = identity::new_key().map_err(StartError::Random)?;
-    let state_writer = StateWriter::open(&config.state, key, written).await;
+    let state_writer = StateWriter::open(&config.state, key, outgoing.written).await;
     let mut state_writer = state_writer.map_err(StartError::State)?;
     let mut identity = identity::new_identity(&config.tracker.peer_id_prefix);
     let announced = state_writer.announced_ports(identity.ports).await;
     identity.ports = announced.ports;
     let resolver = Resolver::system();
-    let prober_settings = probers::settings(config, identity, probers::roots()?);
-    let probers = probers::start(prober_settings.clone(), &resolver, observations)?;
-    let dht = Dht::start(config, &resolver, &state_writer, dht_out).await?;
+    let prober_settings = probers::settings(&config, identity, probers::roots()?);
+    let probers = probers::start(prober_settings.clone(), &resolver, outgoing.observations)?;
+    let dht = Dht::start(&config, &resolver, &state_writer, outgoing.dht_reports).await?;
+    // Before the engine is restored: torrents of lists have a state too.
+    let shared = lists::Shared::new(ListCopies::new(state_writer.store()), clock);
+    let lists_version = lists::merge_saved(&shared, &mut config).await;
+    let lists = ListWatcher::start(shared, outgoing.loop_events);
+    lists.configure(
+        &config.lists.all,
+        probers::downloader(&prober_settings, &resolver)?,
+    );
     let engine = Engine::empty(
-        &engine_settings(config),
+        &engine_settings(&config),
         identity.ports,
         state_writer.key(),
         clock.now(),
@@ -150,13 +178,16 @@ async fn start(
     if announced.is_inherited {
         engine.expect_own_entries(clock.now().mono);
     }
-    engine.reload(&engine_settings(config), clock.now());
+    engine.reload(&engine_settings(&config), clock.now());
     Ok(Started {
         prober_settings,
         resolver,
         probers,
         dht,
         state_writer,
+        lists,
+        config,
+        lists_version,
         engine,
     })
 }

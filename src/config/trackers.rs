@@ -52,6 +52,16 @@ impl Interner {
         self.configured.extend(local.map(identity));
     }
 
+    /// Takes URLs of a configuration that was read already.
+    pub(super) fn know<'a>(&mut self, urls: impl Iterator<Item = &'a Arc<TrackerUrl>>) {
+        for url in urls {
+            if url.scope() == AddressScope::Local {
+                self.configured.insert(identity(url));
+            }
+            self.urls.insert(Arc::clone(url));
+        }
+    }
+
     /// Returns the URL of a text, parsed at most once.
     pub(super) fn get(
         &mut self,
@@ -210,6 +220,15 @@ impl TrackerDraft {
         }
     }
 
+    /// Returns the trackers of a torrent that was read already.
+    pub(super) fn of(list: &TrackerList) -> Self {
+        let tier = |n: usize| list.tier(n).map_or(Tier::CONFIGURED, Tier::of);
+        Self {
+            urls: list.to_vec(),
+            tiers: (0..list.len()).map(tier).collect(),
+        }
+    }
+
     /// Adds a tracker. One that the configuration names too keeps its place, and is published.
     pub(super) fn add(&mut self, url: &Arc<TrackerUrl>, tier: Tier) -> Added {
         let added = add(&mut self.urls, url, MAX_TRACKERS);
@@ -234,7 +253,10 @@ impl TrackerDraft {
         &mut self,
         mut replace: impl FnMut(Arc<TrackerUrl>) -> Option<Arc<TrackerUrl>>,
     ) {
-        let (urls, tiers) = (std::mem::take(&mut self.urls), std::mem::take(&mut self.tiers));
+        let (urls, tiers) = (
+            std::mem::take(&mut self.urls),
+            std::mem::take(&mut self.tiers),
+        );
         let kept = urls.into_iter().zip(tiers);
         let kept = kept.filter_map(|(url, tier)| Some((replace(url)?, tier)));
         (self.urls, self.tiers) = kept.unzip();

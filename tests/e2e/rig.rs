@@ -9,6 +9,7 @@ pub(crate) mod exposition;
 pub(crate) mod http;
 pub(crate) mod krpc;
 pub(crate) mod netns;
+pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod scripted;

@@ -27,6 +27,7 @@
 //! | `totals` | collections, and all torrents together |
 //! | `tracker` | trackers, and why claimed peers do not count |
 //! | `histogram` | durations and queries |
+//! | `list` | torrent lists |
 //! | `daemon` | DHT, scheduler, state directory, configuration |
 
 mod block;
@@ -35,6 +36,7 @@ mod count;
 mod daemon;
 mod geo;
 mod histogram;
+mod list;
 mod torrent;
 mod totals;
 mod tracker;
@@ -53,6 +55,7 @@ pub use count::{Count, UnixOption32};
 pub use daemon::{ConfigRow, DhtRow, GeoRow, ScheduleRow, StateRow};
 pub use geo::{AsnLabel, AsnSummary, CliffRows, CountryPeers, GeoBreakdown};
 pub use histogram::{Bounds, Histogram};
+pub use list::ListRow;
 pub use seedwatch_clock::Unix;
 pub use seedwatch_dht::DhtStatus;
 pub use seedwatch_distinct::{Counts, Window};
@@ -105,6 +108,8 @@ pub struct Snapshot {
     pub events: Arc<EventHistory>,
     /// The progress of saving; `None` without a state directory.
     pub state: Option<StateRow>,
+    /// Torrent lists, sorted by name.
+    pub lists: Arc<[ListRow]>,
 }
 
 impl Snapshot {
@@ -249,6 +254,7 @@ impl Default for Snapshot {
             config: ConfigRow::default(),
             events: Arc::default(),
             state: None,
+            lists: Arc::from([]),
         }
     }
 }

@@ -29,15 +29,20 @@ pub(crate) fn web_page(text: &str) -> Option<ListFailure> {
     if !text.starts_with('<') || !is_html(text) {
         return None;
     }
-    let mut end = text.len().min(SAMPLE);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let page = text[..end].to_ascii_lowercase();
-    Some(match WALLS.iter().any(|mark| page.contains(mark)) {
+    Some(match is_bot_wall(text) {
         true => ListFailure::BotWall,
         false => ListFailure::Html,
     })
+}
+
+/// Returns whether a web page asks whether a human reads it, or keeps programs out.
+pub fn is_bot_wall(page: &str) -> bool {
+    let mut end = page.len().min(SAMPLE);
+    while !page.is_char_boundary(end) {
+        end -= 1;
+    }
+    let page = page[..end].to_ascii_lowercase();
+    WALLS.iter().any(|mark| page.contains(mark))
 }
 
 /// Returns whether the first element or the document type is that of a page. Comments and
@@ -61,7 +66,9 @@ fn is_html_tag(tag: &str) -> bool {
         let head = tag.get(..prefix.len());
         head.is_some_and(|head| head.eq_ignore_ascii_case(prefix))
     };
-    let names = ["html", "head", "body", "title", "script", "meta", "div", "p>", "center", "h1"];
+    let names = [
+        "html", "head", "body", "title", "script", "meta", "div", "p>", "center", "h1",
+    ];
     starts("!doctype html") || names.iter().any(|name| starts(name))
 }
 
@@ -94,8 +101,14 @@ mod tests {
         for (text, expected) in [
             ("<!DOCTYPE html><p>404", Some(ListFailure::Html)),
             ("\n<!-- x --><HTML lang=en>", Some(ListFailure::Html)),
-            ("<?xml version='1.0'?><!DOCTYPE HTML PUBLIC ''>", Some(ListFailure::Html)),
-            ("<html><title>Just a moment...</title>", Some(ListFailure::BotWall)),
+            (
+                "<?xml version='1.0'?><!DOCTYPE HTML PUBLIC ''>",
+                Some(ListFailure::Html),
+            ),
+            (
+                "<html><title>Just a moment...</title>",
+                Some(ListFailure::BotWall),
+            ),
             ("<html><div class=g-recaptcha>", Some(ListFailure::BotWall)),
             ("<?xml version='1.0'?><rss>captcha</rss>", None),
             ("<feed>", None),
@@ -115,8 +128,14 @@ mod tests {
             ("[]".to_owned(), Format::Json),
             (format!("# Ours\n{hash}\n"), Format::Lines),
             (format!("{hash},name\n"), Format::Lines),
-            (format!("magnet:?xt=urn:btih:{hash}&dn=a,b\n"), Format::Lines),
-            (format!("name,magnet\nx,magnet:?xt=urn:btih:{hash}\n"), Format::Csv),
+            (
+                format!("magnet:?xt=urn:btih:{hash}&dn=a,b\n"),
+                Format::Lines,
+            ),
+            (
+                format!("name,magnet\nx,magnet:?xt=urn:btih:{hash}\n"),
+                Format::Csv,
+            ),
             (format!("Title\tINFOHASH\nx\t{hash}\n"), Format::Csv),
             ("https://site.example/1.torrent\n".to_owned(), Format::Lines),
         ] {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::num::NonZeroU64;
 
 use seedwatch_torrent::{
-    HashError, Hashes, InfoHashV2, MAX_SIZE, Magnet, MagnetError, clean_name, split_urls,
+    HashError, Hashes, InfoHashV2, MAX_SIZE, Magnet, MagnetError, WebSeed, clean_name, split_urls,
 };
 
 use crate::entry::SkipReason;
@@ -45,6 +45,7 @@ pub(crate) struct DraftTorrent {
     pub(crate) hashes: Hashes,
     pub(crate) name: Option<String>,
     pub(crate) trackers: Vec<String>,
+    pub(crate) web_seeds: Vec<String>,
     pub(crate) size: Option<NonZeroU64>,
     pub(crate) is_private: bool,
 }
@@ -136,19 +137,23 @@ impl<'a> Draft<'a> {
         };
         let hashes = hashes.ok_or(failure.unwrap_or(missing))?;
         let magnet = magnet.and_then(Result::ok);
-        let size_of_link = magnet.as_ref().and_then(|magnet| magnet.size.ok().flatten());
-        let (name_of_link, trackers_of_link) = match magnet {
-            Some(magnet) => (magnet.name, magnet.trackers),
-            None => (None, Vec::new()),
+        let size_of_link = magnet
+            .as_ref()
+            .and_then(|magnet| magnet.size.ok().flatten());
+        let (name_of_link, trackers_of_link, web_seeds) = match magnet {
+            Some(magnet) => (magnet.name, magnet.trackers, magnet.web_seeds),
+            None => (None, Vec::new(), Vec::new()),
         };
         let name = self.name.and_then(|(_, name)| clean_name(name.as_bytes()));
         let mut trackers = self.trackers;
         trackers.extend(trackers_of_link.into_iter().map(Cow::into_owned));
         trackers.truncate(MAX_TRACKERS);
+        let web_seeds = web_seeds.into_iter().take(WebSeed::MAX);
         Ok(DraftTorrent {
             hashes,
             name: name.or(name_of_link),
             trackers,
+            web_seeds: web_seeds.map(Cow::into_owned).collect(),
             size: self.size.map(|(_, size)| size).or(size_of_link),
             is_private: self.is_private,
         })
@@ -252,7 +257,10 @@ mod tests {
             &[(Role::Link, HEX)],
             &[(Role::Link, &*urn)],
             &[(Role::InfoHash, &*magnet)],
-            &[(Role::Link, "https://site.example/1.torrent"), (Role::InfoHash, HEX)],
+            &[
+                (Role::Link, "https://site.example/1.torrent"),
+                (Role::InfoHash, HEX),
+            ],
             // One of two may be damaged.
             &[(Role::Magnet, "magnet:?dn=x"), (Role::InfoHash, HEX)],
             &[(Role::Magnet, &*magnet), (Role::InfoHash, "N/A")],

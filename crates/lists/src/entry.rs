@@ -10,8 +10,8 @@ use seedwatch_torrent::{Hashes, InfoHash};
 use crate::draft::Draft;
 use crate::{ListFailure, MAX_ENTRIES};
 
-/// Announce URLs as the list has them, not yet parsed. They may contain passkeys.
-pub type TrackerTexts = Arc<[Secret<Arc<str>>]>;
+/// URLs as the list has them, not yet parsed. They may contain passkeys.
+pub type UrlTexts = Arc<[Secret<Arc<str>>]>;
 
 /// One torrent of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,9 @@ pub struct Entry {
     /// The display name, made printable.
     pub name: Option<Box<str>>,
     /// The trackers. Shared by all entries with the same ones.
-    pub trackers: TrackerTexts,
+    pub trackers: UrlTexts,
+    /// The web seeds of the magnet link (BEP 19).
+    pub web_seeds: UrlTexts,
     /// The size of the files in bytes.
     pub size: Option<NonZeroU64>,
     /// Whether the list says that the torrent is private (BEP 27).
@@ -108,7 +110,7 @@ pub(crate) struct Collector {
     list: ParsedList,
     seen: HashSet<InfoHash>,
     texts: HashSet<Arc<str>>,
-    tracker_lists: HashSet<TrackerTexts>,
+    lists: HashSet<UrlTexts>,
 }
 
 impl Collector {
@@ -128,10 +130,12 @@ impl Collector {
             Ok(torrent) => {
                 self.seen.extend(torrent.hashes.wire());
                 let trackers = self.intern(&torrent.trackers);
+                let web_seeds = self.intern(&torrent.web_seeds);
                 self.list.entries.push(Entry {
                     hashes: torrent.hashes,
                     name: torrent.name.map(Into::into),
                     trackers,
+                    web_seeds,
                     size: torrent.size,
                     is_private: torrent.is_private,
                 });
@@ -143,9 +147,9 @@ impl Collector {
 
     /// Stores every distinct text and every distinct list once: the entries of one publisher mostly
     /// have the same trackers.
-    fn intern(&mut self, trackers: &[String]) -> TrackerTexts {
-        let mut list = Vec::with_capacity(trackers.len());
-        for text in trackers {
+    fn intern(&mut self, urls: &[String]) -> UrlTexts {
+        let mut list = Vec::with_capacity(urls.len());
+        for text in urls {
             let text = match self.texts.get(text.as_str()) {
                 Some(known) => Arc::clone(known),
                 None => {
@@ -156,11 +160,11 @@ impl Collector {
             };
             list.push(Secret::new(text));
         }
-        if let Some(known) = self.tracker_lists.get(list.as_slice()) {
+        if let Some(known) = self.lists.get(list.as_slice()) {
             return Arc::clone(known);
         }
-        let list: TrackerTexts = list.into();
-        self.tracker_lists.insert(Arc::clone(&list));
+        let list: UrlTexts = list.into();
+        self.lists.insert(Arc::clone(&list));
         list
     }
 

@@ -31,11 +31,7 @@ const MAX_ATTRIBUTES: usize = 32;
 ///
 /// # Errors
 /// The text is no feed, is cut or nested too deeply, or has a document type.
-pub(crate) fn read(
-    text: &str,
-    fields: &Fields,
-    list: &mut Collector,
-) -> Result<(), ListFailure> {
+pub(crate) fn read(text: &str, fields: &Fields, list: &mut Collector) -> Result<(), ListFailure> {
     let mut reader = Reader::from_str(text);
     let config = reader.config_mut();
     config.expand_empty_elements = true;
@@ -149,28 +145,34 @@ impl Feed<'_> {
         }
     }
 
-    fn append(&mut self, bytes: &[u8]) {
+    fn append(&mut self, text: &str) {
         let is_of_field = self.item.as_ref().is_some_and(|item| !item.open.is_empty());
-        if is_of_field && self.text.len() < MAX_TEXT {
-            let rest = MAX_TEXT - self.text.len();
-            self.text.push_str(&String::from_utf8_lossy(&bytes[..bytes.len().min(rest)]));
+        if is_of_field {
+            self.text
+                .push_str(head(text, MAX_TEXT.saturating_sub(self.text.len())));
         }
     }
 
     /// Appends what a reference in a text stands for.
-    fn resolve(&mut self, name: &[u8]) -> Result<(), ListFailure> {
-        let name = String::from_utf8_lossy(name);
-        match resolved(&name) {
-            Reference::Char(c) => self.append(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    fn resolve(&mut self, name: &str) -> Result<(), ListFailure> {
+        match resolved(name) {
+            Reference::Char(c) => self.append(c.encode_utf8(&mut [0; 4])),
             Reference::Unknown => return Err(ListFailure::Entities),
-            Reference::None => {
-                self.append(b"&");
-                self.append(name.as_bytes());
-                self.append(b";");
-            }
+            Reference::None => ["&", name, ";"]
+                .into_iter()
+                .for_each(|text| self.append(text)),
         }
         Ok(())
     }
+}
+
+/// Returns the beginning of a text, at most so many bytes of it.
+fn head(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 impl Item {
@@ -221,9 +223,9 @@ fn role_of_element(name: &str, fields: &Fields) -> Option<(Role, u8)> {
 
 /// Returns a name without its prefix, in lower case. Prefixes differ between feeds, and some do
 /// not declare theirs.
-fn local_name(name: &[u8]) -> String {
-    let local = name.rsplit(|b| *b == b':').next().unwrap_or(name);
-    String::from_utf8_lossy(local).to_ascii_lowercase()
+fn local_name(name: &str) -> String {
+    let local = name.rsplit(':').next().unwrap_or(name);
+    local.to_ascii_lowercase()
 }
 
 /// What a reference in XML stands for.
@@ -268,16 +270,14 @@ fn is_name(name: &str) -> bool {
 
 /// Returns the value of an attribute, with its references resolved and its length bounded.
 fn unescaped(attribute: &Attribute<'_>) -> Result<String, ListFailure> {
-    let value: &[u8] = &attribute.value;
-    let value = String::from_utf8_lossy(&value[..value.len().min(MAX_TEXT)]);
-    if !value.contains('&') {
-        return Ok(value.into_owned());
-    }
+    let value = head(&attribute.value, MAX_TEXT);
     let mut text = String::with_capacity(value.len());
-    let mut rest = &*value;
+    let mut rest = value;
     while let Some((before, after)) = rest.split_once('&') {
         text.push_str(before);
-        let reference = after.split_once(';').map(|(name, rest)| (resolved(name), rest));
+        let reference = after
+            .split_once(';')
+            .map(|(name, rest)| (resolved(name), rest));
         rest = match reference {
             Some((Reference::Char(c), rest)) => {
                 text.push(c);

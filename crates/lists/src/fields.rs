@@ -27,7 +27,15 @@ pub enum Role {
 const DEFAULT_NAMES: [(Role, &[&str]); 8] = [
     (
         Role::Magnet,
-        &["magnet", "magnet_link", "magnetlink", "magneturl", "magnet_url", "magneturi", "magnet_uri"],
+        &[
+            "magnet",
+            "magnet_link",
+            "magnetlink",
+            "magneturl",
+            "magnet_url",
+            "magneturi",
+            "magnet_uri",
+        ],
     ),
     (
         Role::InfoHash,
@@ -46,10 +54,7 @@ const DEFAULT_NAMES: [(Role, &[&str]); 8] = [
         Role::InfoHashV2,
         &["infohash_v2", "info_hash_v2", "infohashv2", "btmh"],
     ),
-    (
-        Role::Link,
-        &["link", "url", "guid", "enclosure", "torrent"],
-    ),
+    (Role::Link, &["link", "url", "guid", "enclosure", "torrent"]),
     (
         Role::Name,
         &["name", "display_name", "title", "torrent_name"],

@@ -196,6 +196,7 @@ mod tests {
             hashes: Hashes::V1(InfoHash([n as u8; 20])),
             name: None,
             trackers: Vec::new().into(),
+            web_seeds: Vec::new().into(),
             size: None,
             is_private: false,
         };
@@ -233,14 +234,20 @@ mod tests {
         let failed = Fetched::Failed(ListFailure::Html);
         absorb(&mut guard, failed, Some(9));
         assert!(guard.is_unconfirmed());
-        assert_eq!(absorb(&mut guard, Fetched::Unchanged, Some(9)), Ruling::Confirmed);
+        assert_eq!(
+            absorb(&mut guard, Fetched::Unchanged, Some(9)),
+            Ruling::Confirmed
+        );
         assert_eq!(absorb(&mut guard, Fetched::List(&small), Some(9)), shrunken);
     }
 
     #[test]
     fn the_first_list_is_believed() {
         let mut guard = Guard::of_url(HOUR);
-        assert_eq!(absorb(&mut guard, Fetched::List(&list(1)), None), Ruling::Accepted);
+        assert_eq!(
+            absorb(&mut guard, Fetched::List(&list(1)), None),
+            Ruling::Accepted
+        );
     }
 
     #[test]

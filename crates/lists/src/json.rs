@@ -199,7 +199,13 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_, '_> {
             }
         }
         self.sink.is_found = true;
-        while items.next_element_seed(EntrySeed { key: None, sink: &mut *self.sink })?.is_some() {}
+        while items
+            .next_element_seed(EntrySeed {
+                key: None,
+                sink: &mut *self.sink,
+            })?
+            .is_some()
+        {}
         Ok(())
     }
 
@@ -211,7 +217,10 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_, '_> {
             let place = match self.place {
                 Place::Below([]) => {
                     // A map from info-hash to torrent, as Deluge has it.
-                    map.next_value_seed(EntrySeed { key: Some(key), sink })?;
+                    map.next_value_seed(EntrySeed {
+                        key: Some(key),
+                        sink,
+                    })?;
                     continue;
                 }
                 Place::Root => Some(Place::BelowRoot),

@@ -44,7 +44,8 @@ mod table;
 mod text;
 mod url;
 
-pub use entry::{Entry, ParsedList, SkipReason, Skipped, TrackerTexts};
+pub use detect::is_bot_wall;
+pub use entry::{Entry, ParsedList, SkipReason, Skipped, UrlTexts};
 pub use failure::ListFailure;
 pub use fields::{Fields, Role};
 pub use guard::{Fetched, Guard, Ruling, Validators};

@@ -1,5 +1,5 @@
 //! The last good copy of a list as bytes. It holds entries only: not the list as fetched, and not
-//! its URL. Trackers of entries are as in the list, with passkeys if it has any.
+//! its URL. Trackers and web seeds of entries are as in the list, with passkeys if it has any.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -10,7 +10,7 @@ use seedwatch_input::secret::Secret;
 use seedwatch_torrent::{Hashes, InfoHash, InfoHashV2, MAX_NAME};
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, MAX_ENTRIES, TrackerTexts, Validators};
+use crate::{Entry, MAX_ENTRIES, UrlTexts, Validators};
 
 /// The version of the format.
 const VERSION: u8 = 1;
@@ -44,8 +44,8 @@ struct Stored<'a> {
     last_modified: Option<&'a str>,
     #[serde(borrow)]
     texts: Vec<&'a str>,
-    /// Indices in `texts`.
-    tracker_lists: Vec<Vec<u32>>,
+    /// Lists of indices in `texts`.
+    lists: Vec<Vec<u32>>,
     entries: Vec<StoredEntry<'a>>,
 }
 
@@ -56,30 +56,26 @@ struct StoredEntry<'a> {
     name: Option<&'a str>,
     size: u64,
     is_private: bool,
-    /// Index in `tracker_lists`.
+    /// Index in `lists`.
     trackers: u32,
+    /// Index in `lists`.
+    web_seeds: u32,
 }
 
 impl SavedList {
     /// Returns the bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut texts = Numbered::default();
-        let mut lists: HashMap<&[Secret<Arc<str>>], u32> = HashMap::new();
-        let mut tracker_lists = Vec::new();
+        let mut texts = Texts::default();
         let mut entries = Vec::with_capacity(self.entries.len());
         for entry in &*self.entries {
-            let trackers = *lists.entry(&entry.trackers).or_insert_with(|| {
-                let list = entry.trackers.iter().map(|text| texts.number(text.expose()));
-                tracker_lists.push(list.collect());
-                number(tracker_lists.len() - 1)
-            });
             entries.push(StoredEntry {
                 v1: entry.hashes.v1().map(|hash| hash.0),
                 v2: entry.hashes.v2().map(|hash| hash.0),
                 name: entry.name.as_deref(),
                 size: entry.size.map_or(0, NonZeroU64::get),
                 is_private: entry.is_private,
-                trackers,
+                trackers: texts.list(&entry.trackers),
+                web_seeds: texts.list(&entry.web_seeds),
             });
         }
         let stored = Stored {
@@ -87,7 +83,7 @@ impl SavedList {
             etag: self.validators.etag.as_deref(),
             last_modified: self.validators.last_modified.as_deref(),
             texts: texts.texts,
-            tracker_lists,
+            lists: texts.lists,
             entries,
         };
         // Writing to memory does not fail.
@@ -109,8 +105,8 @@ impl SavedList {
         }
         let texts: Vec<Arc<str>> = stored.texts.iter().map(|text| (*text).into()).collect();
         let text = |n: &u32| texts.get(*n as usize).map(|text| Secret::new(text.clone()));
-        let list = |list: &Vec<u32>| list.iter().map(text).collect::<Option<TrackerTexts>>();
-        let lists: Option<Vec<_>> = stored.tracker_lists.iter().map(list).collect();
+        let list = |list: &Vec<u32>| list.iter().map(text).collect::<Option<UrlTexts>>();
+        let lists: Option<Vec<_>> = stored.lists.iter().map(list).collect();
         let lists = lists.ok_or(DecodeError::Damaged)?;
         let entries = stored.entries.iter().map(|entry| entry.read(&lists));
         let entries: Option<Arc<[Entry]>> = entries.collect();
@@ -123,7 +119,7 @@ impl SavedList {
 }
 
 impl StoredEntry<'_> {
-    fn read(&self, lists: &[TrackerTexts]) -> Option<Entry> {
+    fn read(&self, lists: &[UrlTexts]) -> Option<Entry> {
         let (v1, v2) = (self.v1.map(InfoHash), self.v2.map(InfoHashV2));
         if self.name.is_some_and(|name| name.len() > MAX_NAME) {
             return None;
@@ -132,21 +128,35 @@ impl StoredEntry<'_> {
             hashes: Hashes::of(v1, v2)?,
             name: self.name.map(Into::into),
             trackers: lists.get(self.trackers as usize)?.clone(),
+            web_seeds: lists.get(self.web_seeds as usize)?.clone(),
             size: NonZeroU64::new(self.size),
             is_private: self.is_private,
         })
     }
 }
 
-/// Texts, each with a number.
+/// Texts and lists of them, each stored once under a number.
 #[derive(Default)]
-struct Numbered<'a> {
+struct Texts<'a> {
     texts: Vec<&'a str>,
     numbers: HashMap<&'a str, u32>,
+    lists: Vec<Vec<u32>>,
+    list_numbers: HashMap<&'a [Secret<Arc<str>>], u32>,
 }
 
-impl<'a> Numbered<'a> {
-    fn number(&mut self, text: &'a str) -> u32 {
+impl<'a> Texts<'a> {
+    fn list(&mut self, list: &'a [Secret<Arc<str>>]) -> u32 {
+        if let Some(known) = self.list_numbers.get(list) {
+            return *known;
+        }
+        let texts = list.iter().map(|text| self.text(text.expose())).collect();
+        self.lists.push(texts);
+        let number = number(self.lists.len() - 1);
+        self.list_numbers.insert(list, number);
+        number
+    }
+
+    fn text(&mut self, text: &'a str) -> u32 {
         *self.numbers.entry(text).or_insert_with(|| {
             self.texts.push(text);
             number(self.texts.len() - 1)
@@ -187,8 +197,14 @@ mod tests {
         let saved = saved();
         let read = SavedList::decode(&saved.encode()).unwrap();
         assert_eq!(read, saved);
-        assert!(Arc::ptr_eq(&read.entries[0].trackers, &read.entries[1].trackers));
-        assert_eq!(SavedList::decode(&SavedList::default().encode()), Ok(SavedList::default()));
+        assert!(Arc::ptr_eq(
+            &read.entries[0].trackers,
+            &read.entries[1].trackers
+        ));
+        assert_eq!(
+            SavedList::decode(&SavedList::default().encode()),
+            Ok(SavedList::default())
+        );
     }
 
     #[test]

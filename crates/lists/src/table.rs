@@ -29,11 +29,7 @@ pub(crate) fn is_header(text: &str, fields: &Fields) -> bool {
 ///
 /// # Errors
 /// The table ends in the middle, or is too large.
-pub(crate) fn read(
-    text: &str,
-    fields: &Fields,
-    list: &mut Collector,
-) -> Result<(), ListFailure> {
+pub(crate) fn read(text: &str, fields: &Fields, list: &mut Collector) -> Result<(), ListFailure> {
     let mut reader = reader(text);
     let mut record = StringRecord::new();
     let mut header: Option<Option<Columns>> = None;
@@ -68,7 +64,10 @@ pub(crate) fn read(
         last = Some(Last {
             is_unusable: list.unusable() > before,
             is_narrow: record.len() < width,
-            has_newline: record.iter().next_back().is_some_and(|cell| cell.contains('\n')),
+            has_newline: record
+                .iter()
+                .next_back()
+                .is_some_and(|cell| cell.contains('\n')),
         });
     }
     match last.is_some_and(|last| last.is_cut(text)) {

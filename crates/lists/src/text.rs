@@ -121,7 +121,12 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_named() {
         let odd = [&b"\xff\xfe"[..], b"a\0b"].concat();
-        for bytes in [&b"\x00\x01\x02\x03"[..], b"PK\x03\x04rest", b"\x89PNG\r\n\x1a\n", &odd] {
+        for bytes in [
+            &b"\x00\x01\x02\x03"[..],
+            b"PK\x03\x04rest",
+            b"\x89PNG\r\n\x1a\n",
+            &odd,
+        ] {
             assert_eq!(decode(bytes, None), Err(ListFailure::Encoding), "{bytes:?}");
         }
     }

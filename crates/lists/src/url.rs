@@ -129,9 +129,15 @@ mod tests {
             ("lists/a.csv", ListUrlError::NotUrl),
             ("ftp://h.example/a", ListUrlError::Scheme),
             ("file:///etc/passwd", ListUrlError::Scheme),
-            ("http://169.254.169.254/", origin(TrackerUrlError::NeverContacted)),
+            (
+                "http://169.254.169.254/",
+                origin(TrackerUrlError::NeverContacted),
+            ),
             ("http://[fe80::1]/", origin(TrackerUrlError::NeverContacted)),
-            ("https://u:p@h.example/", origin(TrackerUrlError::Credentials)),
+            (
+                "https://u:p@h.example/",
+                origin(TrackerUrlError::Credentials),
+            ),
         ] {
             assert_eq!(ListUrl::parse(text).unwrap_err(), expected, "{text}");
         }

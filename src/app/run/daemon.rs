@@ -9,9 +9,11 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::Started;
+use super::merge::Merges;
 use super::notices;
 use super::reload::{Loaded, Reloads};
 use crate::app::dht::Dht;
+use crate::app::lists::{ListWatcher, MergedLists};
 use crate::app::own_addresses;
 use crate::app::state::StateWriter;
 use crate::app::supervisor::Supervisor;
@@ -51,13 +53,17 @@ const CANARY_DEADLINE: Duration = Duration::from_secs(6);
 const PREFETCHED: usize = 128;
 
 /// What the main loop handles besides the results of probes.
-pub(super) enum LoopEvent {
+pub(in crate::app) enum LoopEvent {
     /// The result of asking the canaries of a family; `None` if none could be asked.
     CanariesAsked(Family, Option<bool>),
     /// What name servers say about names; `None` if this machine lacked the resources to ask.
     NamesAsked(Option<Vec<(Host, NameAnswer)>>),
     /// This machine lacked the resources to ask the canaries.
     CanariesNotAsked(Family),
+    /// Entries of torrent lists changed.
+    ListsChanged,
+    /// The configuration of this generation was merged with its lists.
+    Merged(u64, MergedLists),
     /// A configuration was read, for these requests.
     Loaded(Result<Box<Loaded>, String>, Vec<ReloadResult>),
 }
@@ -84,6 +90,8 @@ pub(super) struct Daemon {
     pub(super) web: Arc<web::State>,
     pub(super) supervisor: Supervisor,
     pub(super) reloads: Reloads,
+    pub(super) lists: ListWatcher,
+    pub(super) merges: Merges,
 }
 
 /// The parts that send packets.
@@ -100,7 +108,6 @@ impl Daemon {
     /// Joins the parts. Nothing is contacted before the first [`Daemon::dispatch`].
     pub(super) fn new(
         started: Started,
-        config: Config,
         config_file: PathBuf,
         clock: Clock,
         outlets: Outlets,
@@ -124,12 +131,14 @@ impl Daemon {
                 dht: started.dht,
             },
             state_writer: started.state_writer,
-            config,
+            config: started.config,
             loop_events: outlets.loop_events,
             snapshot,
             web: Arc::new(web),
             supervisor: Supervisor::from_environment(Instant::now()),
             reloads: Reloads::new(config_file),
+            lists: started.lists,
+            merges: Merges::new(started.lists_version),
         }
     }
 
@@ -221,6 +230,7 @@ impl Daemon {
         self.state_writer
             .save_events(&mut self.engine, &snapshot.events);
         snapshot.state = self.state_writer.row();
+        snapshot.lists = self.lists.rows();
         self.snapshot.store(Arc::new(snapshot));
         start + time_between_snapshots(start.elapsed())
     }
@@ -261,6 +271,8 @@ impl Daemon {
             LoopEvent::CanariesNotAsked(family) => {
                 self.engine.check_skipped(family, self.clock.now())
             }
+            LoopEvent::ListsChanged => self.merge_lists(),
+            LoopEvent::Merged(generation, lists) => self.merged(generation, lists),
             LoopEvent::Loaded(loaded, replies) => self.loaded(loaded, replies).await,
         }
     }

@@ -25,15 +25,24 @@ fn what_is_no_list_is_named() {
         ("name,infohash\n", ListFailure::Empty),
         ("<rss><channel/></rss>", ListFailure::Empty),
         ("<!doctype html><title>504</title>", ListFailure::Html),
-        ("<html><title>Just a moment...</title></html>", ListFailure::BotWall),
+        (
+            "<html><title>Just a moment...</title></html>",
+            ListFailure::BotWall,
+        ),
         ("{\"error\":\"no\"}", ListFailure::NotAList),
-        ("<error code=\"100\" description=\"Incorrect user credentials\"/>", ListFailure::Rejected),
+        (
+            "<error code=\"100\" description=\"Incorrect user credentials\"/>",
+            ListFailure::Rejected,
+        ),
         ("<opml></opml>", ListFailure::NotAList),
         ("<rss><channel></rss></channel>", ListFailure::NotAList),
         ("[1,2,,]", ListFailure::NotAList),
         ("[]]", ListFailure::NotAList),
         ("[{\"name\":\"x\"}]", ListFailure::NoHashes),
-        ("name,link\na,https://s.example/1.torrent\n", ListFailure::NoHashes),
+        (
+            "name,link\na,https://s.example/1.torrent\n",
+            ListFailure::NoHashes,
+        ),
         ("d8:announce3:abce", ListFailure::NoHashes),
         (billion, ListFailure::Entities),
         (external, ListFailure::Entities),
@@ -46,12 +55,19 @@ fn what_is_no_list_is_named() {
 
 #[test]
 fn lists_that_end_in_the_middle_are_cut() {
-    let json = format!("[{{\"btih\":\"{}\"}},{{\"btih\":\"{}\"}}]", hash(1), hash(2));
+    let json = format!(
+        "[{{\"btih\":\"{}\"}},{{\"btih\":\"{}\"}}]",
+        hash(1),
+        hash(2)
+    );
     for length in 1..json.len() {
         let cut = read_as(Format::Json, &json[..length]).unwrap_err();
         assert_eq!(cut, ListFailure::Truncated, "{}", &json[..length]);
     }
-    let feed = format!("<rss><channel><item><guid>{}</guid></item></channel></rss>", hash(1));
+    let feed = format!(
+        "<rss><channel><item><guid>{}</guid></item></channel></rss>",
+        hash(1)
+    );
     for length in 5..feed.len() {
         let cut = read_as(Format::Rss, &feed[..length]).unwrap_err();
         assert_eq!(cut, ListFailure::Truncated, "{}", &feed[..length]);
@@ -74,7 +90,10 @@ fn nesting_is_bounded_before_it_is_read() {
     for levels in [MAX_DEPTH + 1, 100_000] {
         assert_eq!(failure(&deep(levels)), ListFailure::TooDeep);
         assert_eq!(failure(&"{\"a\":".repeat(levels)), ListFailure::TooDeep);
-        assert_eq!(failure(&format!("<rss>{}", "<a>".repeat(levels))), ListFailure::TooDeep);
+        assert_eq!(
+            failure(&format!("<rss>{}", "<a>".repeat(levels))),
+            ListFailure::TooDeep
+        );
     }
     // Brackets in strings are no nesting.
     let text = format!("[\"{}\",\"{}\"]", "[".repeat(1000), hash(1));
@@ -97,8 +116,16 @@ fn an_entry_that_is_too_long_is_counted() {
     let long = "x".repeat(70_000);
     for text in [
         format!("{}\nmagnet:?xt=urn:btih:{}&dn={long}\n", hash(1), hash(2)),
-        format!("[\"{}\",{{\"magnet\":\"magnet:?xt=urn:btih:{}&dn={long}\"}}]", hash(1), hash(2)),
-        format!("name,magnet\na,{}\n{long},magnet:?xt=urn:btih:{}&dn={long}\n", hash(1), hash(2)),
+        format!(
+            "[\"{}\",{{\"magnet\":\"magnet:?xt=urn:btih:{}&dn={long}\"}}]",
+            hash(1),
+            hash(2)
+        ),
+        format!(
+            "name,magnet\na,{}\n{long},magnet:?xt=urn:btih:{}&dn={long}\n",
+            hash(1),
+            hash(2)
+        ),
         format!(
             "<rss><item><guid>{}</guid></item><item><link>magnet:?xt=urn:btih:{}{long}</link></item></rss>",
             hash(1),

@@ -96,14 +96,21 @@ fn json_lists_are_found_where_they_are() {
     for (path, text) in [
         (
             "arguments.torrents",
-            format!(r#"{{"arguments":{{"torrents":[{{"hashString":"{a}"}},{{"hashString":"{b}"}}]}}}}"#),
+            format!(
+                r#"{{"arguments":{{"torrents":[{{"hashString":"{a}"}},{{"hashString":"{b}"}}]}}}}"#
+            ),
         ),
         // A map from hash to torrent.
-        ("result", format!(r#"{{"result":{{"{a}":{{"name":"A"}},"{b}":{{"name":"B"}}}}}}"#)),
+        (
+            "result",
+            format!(r#"{{"result":{{"{a}":{{"name":"A"}},"{b}":{{"name":"B"}}}}}}"#),
+        ),
         // Lists in a list.
         (
             "items.files",
-            format!(r#"{{"items":[{{"files":[{{"btih":"{a}"}}]}},{{"files":[{{"btih":"{b}"}}]}}]}}"#),
+            format!(
+                r#"{{"items":[{{"files":[{{"btih":"{a}"}}]}},{{"files":[{{"btih":"{b}"}}]}}]}}"#
+            ),
         ),
     ] {
         assert_eq!(numbers(&read_below(path, &text).unwrap()), [1, 2], "{text}");
@@ -142,7 +149,10 @@ fn all_six_forms_of_the_hash_in_a_feed() {
     let magnet = |n| format!("magnet:?xt=urn:btih:{}&amp;dn=x", hash(n));
     let items = [
         format!("<link>{}</link>", magnet(1)),
-        format!("<enclosure url=\"{}\" type=\"application/x-bittorrent\" length=\"9\"/>", magnet(2)),
+        format!(
+            "<enclosure url=\"{}\" type=\"application/x-bittorrent\" length=\"9\"/>",
+            magnet(2)
+        ),
         format!("<guid isPermaLink=\"false\">{}</guid>", magnet(3)),
         format!("<torznab:attr name=\"infohash\" value=\"{}\"/>", hash(4)),
         format!("<info_hash>{}</info_hash>", hash(5)),
@@ -153,8 +163,14 @@ fn all_six_forms_of_the_hash_in_a_feed() {
         format!("<guid>{}</guid>", hash(7)),
         // Also met: another namespace, CDATA, plain ampersands, our own identifiers.
         format!("<nyaa:infoHash>{}</nyaa:infoHash>", hash(8)),
-        format!("<link><![CDATA[magnet:?dn=a&xt=urn:btih:{}]]></link>", hash(9)),
-        format!("<link>magnet:?dn=a&xt=urn:btih:{}&tr=udp://t.example:1</link>", hash(10)),
+        format!(
+            "<link><![CDATA[magnet:?dn=a&xt=urn:btih:{}]]></link>",
+            hash(9)
+        ),
+        format!(
+            "<link>magnet:?dn=a&xt=urn:btih:{}&tr=udp://t.example:1</link>",
+            hash(10)
+        ),
         format!("<guid>urn:btih:{}</guid>", hash(11)),
     ];
     let items: String = items
