@@ -21,7 +21,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use super::run::LoopEvent;
 use crate::config::{Config, List, Merged};
 use copies::Copies;
 use seedwatch_clock::Clock;
@@ -101,9 +100,10 @@ impl Shared {
 }
 
 impl ListWatcher {
-    /// Starts the worker, which has no list yet.
-    pub(super) fn start(shared: Arc<Shared>, loop_events: mpsc::Sender<LoopEvent>) -> Self {
-        let worker = tokio::spawn(worker::run(Arc::clone(&shared), loop_events));
+    /// Starts the worker, which has no list yet. It sends a word when entries changed; one that
+    /// waits is enough.
+    pub(super) fn start(shared: Arc<Shared>, changed: mpsc::Sender<()>) -> Self {
+        let worker = tokio::spawn(worker::run(Arc::clone(&shared), changed));
         Self { shared, worker }
     }
 

@@ -23,8 +23,7 @@ use super::probers::{self, QUEUE, StartError};
 use super::state::{SaveOutcome, StateWriter};
 use crate::config::Config;
 use crate::web::ReloadResult;
-pub(super) use daemon::LoopEvent;
-use daemon::{Daemon, Outlets};
+use daemon::{Daemon, LoopEvent, Outlets};
 use seedwatch_clock::Clock;
 use seedwatch_core::Engine;
 use seedwatch_dht::DhtReport;
@@ -81,6 +80,7 @@ struct Inbox {
     dht_reports: mpsc::Receiver<DhtReport>,
     written: mpsc::Receiver<SaveOutcome>,
     loop_events: mpsc::Receiver<LoopEvent>,
+    lists_changed: mpsc::Receiver<()>,
     reloads: mpsc::Receiver<ReloadResult>,
     hangup: mpsc::Receiver<()>,
 }
@@ -90,7 +90,7 @@ struct Outgoing {
     observations: mpsc::Sender<Vec<Observation>>,
     dht_reports: mpsc::Sender<DhtReport>,
     written: mpsc::Sender<SaveOutcome>,
-    loop_events: mpsc::Sender<LoopEvent>,
+    lists_changed: mpsc::Sender<()>,
 }
 
 /// Runs until `shutdown` is ready; `hangup` yields whenever a signal asks for a reload.
@@ -109,12 +109,14 @@ pub async fn run(
     let (dht_out, dht_reports) = mpsc::channel(QUEUE);
     let (written_out, written) = mpsc::channel(QUEUE);
     let (loop_events_out, loop_events) = mpsc::channel(QUEUE);
+    let (lists_out, lists_changed) = mpsc::channel(1);
     let (reloads_out, reloads) = mpsc::channel(RELOADS);
     let mut inbox = Inbox {
         observations,
         dht_reports,
         written,
         loop_events,
+        lists_changed,
         reloads,
         hangup,
     };
@@ -122,7 +124,7 @@ pub async fn run(
         observations: observations_out,
         dht_reports: dht_out,
         written: written_out,
-        loop_events: loop_events_out.clone(),
+        lists_changed: lists_out,
     };
     // The state directory may be on a disk that hangs. That must not delay a shutdown.
     let started = tokio::select! {
@@ -163,7 +165,7 @@ async fn start(
     // Before the engine is restored: torrents of lists have a state too.
     let shared = lists::Shared::new(ListCopies::new(state_writer.store()), clock);
     let lists_version = lists::merge_saved(&shared, &mut config).await;
-    let lists = ListWatcher::start(shared, outgoing.loop_events);
+    let lists = ListWatcher::start(shared, outgoing.lists_changed);
     lists.configure(
         &config.lists.all,
         probers::downloader(&prober_settings, &resolver)?,
@@ -231,6 +233,7 @@ async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future
             Some(report) = inbox.dht_reports.recv() => daemon.absorb_dht(report),
             Some(outcome) = inbox.written.recv() => daemon.state_writer.wrote(outcome),
             Some(event) = inbox.loop_events.recv() => daemon.handle(event).await,
+            Some(()) = inbox.lists_changed.recv() => daemon.merge_lists(),
             Some(reply) = inbox.reloads.recv() => daemon.reload(Some(reply)),
             Some(()) = inbox.hangup.recv() => daemon.reload(None),
             () = sleep_until(timer.into()) => {}

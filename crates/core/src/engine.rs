@@ -40,7 +40,7 @@ use network_monitor::NetworkMonitor;
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::{DhtReport, LookupReport};
 use seedwatch_distinct::Key;
-use seedwatch_torrent::address::{self, Accept};
+use seedwatch_torrent::address;
 use seedwatch_torrent::{Family, InfoHash};
 use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::app::run::LoopEvent;
 use crate::store::Store;
 use seedwatch_lists::{ListFailure, ParsedList, SavedList, Validators};
 use seedwatch_probers::resolve::Resolver;
@@ -44,9 +43,9 @@ fn fast(config: &Config) -> Vec<Arc<List>> {
     vec![Arc::new(list)]
 }
 
-async fn changed(events: &mut mpsc::Receiver<LoopEvent>) {
+async fn changed(events: &mut mpsc::Receiver<()>) {
     let event = tokio::time::timeout(Duration::from_secs(60), events.recv()).await;
-    assert!(matches!(event, Ok(Some(LoopEvent::ListsChanged))));
+    assert!(matches!(event, Ok(Some(()))));
 }
 
 /// Waits until the state of the only list is as wanted.
@@ -71,8 +70,8 @@ async fn a_file_is_watched_and_its_copy_survives() {
     let clock = Clock::start();
     {
         let shared = Shared::new(Copies::new(Some(store(folder.path()))), clock);
-        let (loop_events, mut events) = mpsc::channel(16);
-        let watcher = ListWatcher::start(shared, loop_events);
+        let (notices, mut events) = mpsc::channel(1);
+        let watcher = ListWatcher::start(shared, notices);
         watcher.configure(&lists, downloader());
         changed(&mut events).await;
         assert_eq!(watcher.version(), 1);
@@ -85,8 +84,8 @@ async fn a_file_is_watched_and_its_copy_survives() {
     let mut config = config;
     merge_saved(&shared, &mut config).await;
     assert_eq!(config.torrents.len(), 9);
-    let (loop_events, _events) = mpsc::channel(16);
-    let watcher = ListWatcher::start(shared, loop_events);
+    let (notices, _events) = mpsc::channel(1);
+    let watcher = ListWatcher::start(shared, notices);
     watcher.configure(&lists, downloader());
     let row = row(&watcher, |row| row.is_up == Some(false)).await;
     assert_eq!((row.reason, row.entries), (Some("unreadable"), Some(9)));
@@ -99,8 +98,8 @@ async fn a_file_that_halves_is_believed_at_the_second_look() {
     let file = folder.path().join("list.txt");
     let lists = fast(&config(folder.path(), "[{file: list.txt}]"));
     fs::write(&file, lines(9)).unwrap();
-    let (loop_events, mut events) = mpsc::channel(16);
-    let watcher = ListWatcher::start(Shared::new(Copies::new(None), Clock::start()), loop_events);
+    let (notices, mut events) = mpsc::channel(1);
+    let watcher = ListWatcher::start(Shared::new(Copies::new(None), Clock::start()), notices);
     watcher.configure(&lists, downloader());
     changed(&mut events).await;
     fs::write(folder.path().join("new"), lines(2)).unwrap();
@@ -117,8 +116,8 @@ async fn a_bad_file_is_counted_once_until_it_changes() {
     let file = folder.path().join("list.txt");
     let lists = fast(&config(folder.path(), "[{file: list.txt}]"));
     fs::write(&file, "<html>").unwrap();
-    let (loop_events, mut events) = mpsc::channel(16);
-    let watcher = ListWatcher::start(Shared::new(Copies::new(None), Clock::start()), loop_events);
+    let (notices, mut events) = mpsc::channel(1);
+    let watcher = ListWatcher::start(Shared::new(Copies::new(None), Clock::start()), notices);
     watcher.configure(&lists, downloader());
     let first = row(&watcher, |row| row.is_up == Some(false)).await;
     tokio::time::sleep(Duration::from_millis(100)).await;

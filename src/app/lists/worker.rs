@@ -9,7 +9,6 @@ use tracing::warn;
 
 use super::fetch::{Job, Outcome};
 use super::{Shared, State};
-use crate::app::run::LoopEvent;
 use crate::config::MAX_LISTS;
 use seedwatch_clock::Mono;
 
@@ -18,7 +17,7 @@ use seedwatch_clock::Mono;
 const MAX_FETCHES: usize = MAX_LISTS;
 
 /// Fetches lists when they are due, and tells the main loop when entries changed.
-pub(super) async fn run(shared: Arc<Shared>, loop_events: mpsc::Sender<LoopEvent>) {
+pub(super) async fn run(shared: Arc<Shared>, changed: mpsc::Sender<()>) {
     let mut fetches = JoinSet::new();
     loop {
         let now = shared.clock.now().mono;
@@ -43,7 +42,8 @@ pub(super) async fn run(shared: Arc<Shared>, loop_events: mpsc::Sender<LoopEvent
                 if let Ok((id, outcome)) = ended
                     && end(&shared, id, outcome).await
                 {
-                    let _ = loop_events.send(LoopEvent::ListsChanged).await;
+                    // Full: the main loop has not read the last word yet.
+                    let _ = changed.try_send(());
                 }
             }
             () = shared.changed.notified() => {}

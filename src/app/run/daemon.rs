@@ -53,15 +53,13 @@ const CANARY_DEADLINE: Duration = Duration::from_secs(6);
 const PREFETCHED: usize = 128;
 
 /// What the main loop handles besides the results of probes.
-pub(in crate::app) enum LoopEvent {
+pub(super) enum LoopEvent {
     /// The result of asking the canaries of a family; `None` if none could be asked.
     CanariesAsked(Family, Option<bool>),
     /// What name servers say about names; `None` if this machine lacked the resources to ask.
     NamesAsked(Option<Vec<(Host, NameAnswer)>>),
     /// This machine lacked the resources to ask the canaries.
     CanariesNotAsked(Family),
-    /// Entries of torrent lists changed.
-    ListsChanged,
     /// The configuration of this generation was merged with its lists.
     Merged(u64, MergedLists),
     /// A configuration was read, for these requests.
@@ -271,7 +269,6 @@ impl Daemon {
             LoopEvent::CanariesNotAsked(family) => {
                 self.engine.check_skipped(family, self.clock.now())
             }
-            LoopEvent::ListsChanged => self.merge_lists(),
             LoopEvent::Merged(generation, lists) => self.merged(generation, lists),
             LoopEvent::Loaded(loaded, replies) => self.loaded(loaded, replies).await,
         }

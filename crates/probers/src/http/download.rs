@@ -31,7 +31,7 @@ use seedwatch_torrent::address::is_global;
 use seedwatch_tracker::{FailureReason, ProbeError, Retry};
 
 /// The time limit of a download, with name resolution and redirects.
-pub const DOWNLOAD_LIMIT: Duration = Duration::from_secs(60);
+const DOWNLOAD_LIMIT: Duration = Duration::from_secs(60);
 
 /// The largest number of redirects followed.
 const MAX_REDIRECTS: usize = 5;
