@@ -67,9 +67,9 @@ async fn a_file_is_watched_and_its_copy_survives() {
     let config = config(folder.path(), "[{file: list.txt}]");
     let lists = fast(&config);
     fs::write(&file, lines(9)).unwrap();
-    let clock = Clock::start();
+    let (clock, store) = (Clock::start(), store(folder.path()));
     {
-        let shared = Shared::new(Copies::new(Some(store(folder.path()))), clock);
+        let shared = Shared::new(Copies::new(Some(Arc::clone(&store))), clock);
         let (notices, mut events) = mpsc::channel(1);
         let watcher = ListWatcher::start(shared, notices);
         watcher.configure(&lists, downloader());
@@ -80,7 +80,7 @@ async fn a_file_is_watched_and_its_copy_survives() {
         assert_eq!(watcher.shared().merge(&config).merged.torrents.len(), 9);
     }
     fs::remove_file(&file).unwrap();
-    let shared = Shared::new(Copies::new(Some(store(folder.path()))), clock);
+    let shared = Shared::new(Copies::new(Some(store)), clock);
     let mut config = config;
     merge_saved(&shared, &mut config).await;
     assert_eq!(config.torrents.len(), 9);
