@@ -126,6 +126,37 @@ fn shapes(nginx: &Nginx) -> Vec<(&'static str, String)> {
     SHAPES.map(|name| (name, nginx.url(name))).into()
 }
 
+/// Scrapes the families of lists, the number of torrents, and the rows of single torrents. The rig
+/// compares each series with all others of its family, and there are 19,200 torrents.
+fn scrape(daemon: &Daemon) -> Exposition {
+    let page = daemon.get("/metrics").text();
+    let is_wanted = |line: &&str| {
+        line.starts_with("seedwatch_list_")
+            || line.starts_with("seedwatch_torrents ")
+            || [SIZED, QUOTED].iter().any(|name| line.contains(name))
+    };
+    let lines: Vec<&str> = page.lines().filter(is_wanted).collect();
+    Exposition::parse(&(lines.join("\n") + "\n"))
+}
+
+/// Waits until the scraped families are as wanted.
+fn wait_for(daemon: &Daemon, what: &str, wanted: impl Fn(&Exposition) -> bool) -> Exposition {
+    let mut last = Exposition::default();
+    let outcome = wait::until_or_none(LIMIT, || {
+        last = scrape(daemon);
+        wanted(&last).then_some(())
+    });
+    assert!(outcome.is_some(), "{what}\n{last}\n{}", daemon.log());
+    last
+}
+
+/// The time limit of an event that must come: a slow list is given up after 60 s.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// A torrent of the JSON list, and one of the table, as in a label.
+const SIZED: &str = "\"j-7.torrent\"";
+const QUOTED: &str = "\"c-7, \\\"quoted\\\"\"";
+
 fn value(page: &Exposition, metric: &str, list: &str) -> Option<f64> {
     page.get(&format!("seedwatch_list_{metric}{{list=\"{list}\"}}"))
 }
@@ -140,7 +171,7 @@ fn wait_for_failure(daemon: &Daemon, list: &str, reason: &str) {
     let is_down = |page: &Exposition| {
         value(page, "up", list) == Some(0.0) && failures(page, list, reason).is_some()
     };
-    daemon.wait_for(&format!("{list}: {reason}"), is_down);
+    wait_for(daemon, &format!("{list}: {reason}"), is_down);
 }
 
 fn torrents(page: &Exposition) -> Option<f64> {
@@ -166,19 +197,19 @@ fn five_shapes_are_watched_and_stay_over_failures_and_a_kill() {
         let up = SHAPES.map(|name| value(page, "up", name));
         torrents(page) == Some(all) && up == [Some(1.0); 5]
     };
-    let page = daemon.wait_for("all lists", is_whole);
+    let page = wait_for(&daemon, "all lists", is_whole);
     assert_eq!(
         value(&page, "entries", "archive.json"),
         Some(f64::from(LARGE))
     );
-    let size = "seedwatch_torrent_size_bytes{torrent=\"j-7.torrent\"}";
-    assert_eq!(page.get(size), Some(1_000_007.0));
-    let quoted = r#"seedwatch_torrent_info{torrent="c-7, \"quoted\""}"#;
-    assert_eq!(page.get(quoted), Some(1.0));
+    let size = format!("seedwatch_torrent_size_bytes{{torrent={SIZED}}}");
+    assert_eq!(page.get(&size), Some(1_000_007.0));
+    let quoted = format!("seedwatch_torrent_info{{torrent={QUOTED}}}");
+    assert_eq!(page.get(&quoted), Some(1.0));
 
     // Nothing changed: the server says so without sending the list again.
     for name in SHAPES {
-        wait::until("304", wait::PATIENCE, || {
+        wait::until("304", LIMIT, || {
             (nginx.requests(name, 304) > 1).then_some(())
         });
         assert_eq!(nginx.requests(name, 200), 1, "{name}");
@@ -201,34 +232,36 @@ fn five_shapes_are_watched_and_stay_over_failures_and_a_kill() {
     wait_for_failure(&daemon, "torznab.rss", "bot_wall");
     wait_for_failure(&daemon, "lines.txt", "empty");
     let is_shrunken = |page: &Exposition| failures(page, "table.csv", "shrunken").is_some();
-    let page = daemon.wait_for("shrunken", is_shrunken);
+    let page = wait_for(&daemon, "shrunken", is_shrunken);
     // Its second fetch confirms it.
     let confirmed = f64::from(LARGE + 3 * SMALL + SMALL / 2 - 1);
     assert!(
         [Some(all), Some(confirmed)].contains(&torrents(&page)),
         "{page}"
     );
-    daemon.wait_for("confirmed", |page| torrents(page) == Some(confirmed));
+    wait_for(&daemon, "confirmed", |page| {
+        torrents(page) == Some(confirmed)
+    });
 
     // Everything fails, and the daemon is killed.
     nginx.put("fail", "");
     for name in SHAPES {
         wait_for_failure(&daemon, name, "http_status");
     }
-    let page = daemon.metrics();
+    let page = scrape(&daemon);
     assert_eq!(torrents(&page), Some(confirmed), "{page}");
     daemon.signal(Signal::SIGKILL);
     daemon.wait_for_end();
     drop(nginx);
     let daemon = Daemon::start(&config);
-    let page = daemon.metrics();
+    let page = scrape(&daemon);
     assert_eq!(torrents(&page), Some(confirmed), "{page}");
-    assert_eq!(page.get(size), Some(1_000_007.0));
+    assert_eq!(page.get(&size), Some(1_000_007.0));
     let entries = value(&page, "entries", "archive.json");
     assert_eq!(entries, Some(f64::from(LARGE)), "{page}");
     assert!(value(&page, "last_success_timestamp_seconds", "feed.rss").is_some());
     wait_for_failure(&daemon, "feed.rss", "refused");
-    assert_eq!(torrents(&daemon.metrics()), Some(confirmed));
+    assert_eq!(torrents(&scrape(&daemon)), Some(confirmed));
 }
 
 #[test]
@@ -273,13 +306,13 @@ fn bad_servers_are_named_and_delay_no_other_list() {
     let mut lists = vec![("good", nginx.url("lines.txt"))];
     lists.extend(bad.iter().map(|(name, url, _)| (*name, url.clone())));
     let daemon = Daemon::start(&config(None, &lists));
-    daemon.wait_for("the good list", |page| {
+    wait_for(&daemon, "the good list", |page| {
         torrents(page) == Some(f64::from(SMALL)) && value(page, "up", "slower").is_none()
     });
     for (name, _, reason) in &bad {
         wait_for_failure(&daemon, name, reason);
     }
-    let page = daemon.metrics();
+    let page = scrape(&daemon);
     assert_eq!(torrents(&page), Some(f64::from(SMALL)), "{page}");
     // The good list was fetched all the time.
     assert!(nginx.requests("lines.txt", 304) > 10);
@@ -308,7 +341,7 @@ fn a_redirect_from_a_public_server_never_leads_into_private_space() {
         ("private", nginx.url("private")),
     ];
     let daemon = Daemon::start(&config(None, &lists));
-    daemon.wait_for("the good list", |page| {
+    wait_for(&daemon, "the good list", |page| {
         torrents(page) == Some(f64::from(SMALL))
     });
     wait_for_failure(&daemon, "private", "forbidden_address");
@@ -331,20 +364,20 @@ fn a_file_is_read_again_when_it_changes() {
     let kept = format!("torrents:\n- {{infohash: {}, name: kept}}\n", hash('l', 3));
     let daemon = Daemon::start(&format!("{ONCE}state: {{path: \"\"}}\n{list}{kept}"));
     let name = path.display().to_string();
-    daemon.wait_for("the list", |page| torrents(page) == Some(10.0));
+    wait_for(&daemon, "the list", |page| torrents(page) == Some(10.0));
     let page = daemon.metrics();
     let kept = "seedwatch_torrent_info{torrent=\"kept\",collection=\"ours\"}";
     assert_eq!(page.get(kept), Some(1.0), "{page}");
     put(12);
-    daemon.wait_for("two more", |page| torrents(page) == Some(12.0));
+    wait_for(&daemon, "two more", |page| torrents(page) == Some(12.0));
     fs::remove_file(&path).unwrap();
     wait_for_failure(&daemon, &name, "unreadable");
-    assert_eq!(torrents(&daemon.metrics()), Some(12.0));
+    assert_eq!(torrents(&scrape(&daemon)), Some(12.0));
     put(7);
-    let page = daemon.wait_for("fewer", |page| torrents(page) == Some(7.0));
+    let page = wait_for(&daemon, "fewer", |page| torrents(page) == Some(7.0));
     assert_eq!(value(&page, "entries", &name), Some(7.0));
     assert_eq!(daemon.reload().status, 200);
-    let page = daemon.metrics();
+    let page = scrape(&daemon);
     assert_eq!(
         torrents(&page),
         Some(7.0),
@@ -356,7 +389,7 @@ fn a_file_is_read_again_when_it_changes() {
         hash('l', 3)
     ));
     assert_eq!(daemon.reload().status, 200);
-    let page = daemon.metrics();
+    let page = scrape(&daemon);
     assert_eq!(torrents(&page), Some(1.0));
     assert_eq!(value(&page, "up", &name), None);
 }
@@ -373,15 +406,15 @@ fn a_hundred_thousand_entries() {
         path.display()
     );
     let daemon = Daemon::start(&format!("{ONCE}state: {{path: \"\"}}\n{list}"));
-    daemon.wait_for("the first list", |page| torrents(page) == Some(2.0));
+    wait_for(&daemon, "the first list", |page| {
+        torrents(page) == Some(2.0)
+    });
     let before = daemon.peak_memory();
     let text: String = (0..100_000).map(|n| magnet('m', n) + "\n").collect();
     let start = std::time::Instant::now();
     fs::write(folder.path().join("new"), &text).unwrap();
     fs::rename(folder.path().join("new"), &path).unwrap();
-    daemon.wait_within("all", Duration::from_secs(120), |page| {
-        torrents(page) == Some(100_000.0)
-    });
+    wait_for(&daemon, "all", |page| torrents(page) == Some(100_000.0));
     eprintln!(
         "100,000 entries of {} bytes: {:?} after the file changed, {} MiB more",
         text.len(),
