@@ -49,6 +49,10 @@ fn main() {
     if wanted("cpu") {
         cpu(10_000, 20);
     }
+    if wanted("snapshot") {
+        take_snapshots(10_000, 0);
+        take_snapshots(10_000, PEERS);
+    }
 }
 
 /// Runs a part in a separate process. Otherwise memory that this process freed would hide the
@@ -397,4 +401,19 @@ fn cpu(torrents: u32, rounds: u32) {
         "  {:?} ({each:?} less {generation:?} to generate the answer)",
         each.saturating_sub(generation)
     );
+}
+
+/// Measures taking a snapshot after a round in which every torrent was answered with `peers` peers.
+fn take_snapshots(torrents: u32, peers: u32) {
+    let mut engine = start_engine(&config(torrents, 1e9));
+    let (mut at, mut best) = (1, Duration::MAX);
+    for _ in 0..20 {
+        round(&mut engine, &mut at, peers);
+        let start = Instant::now();
+        std::hint::black_box(engine.snapshot(now(at)));
+        best = best.min(start.elapsed());
+        at += 2_100_000;
+    }
+    let each = best / torrents;
+    println!("snapshot of {torrents} changed torrents with {peers} peers: {each:?} per torrent");
 }

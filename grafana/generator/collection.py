@@ -30,7 +30,7 @@ def board():
     collection.heading("Countries")
     collection.row(10, (8, country_bars()), (16, country_series()))
     collection.row(10, (24, country_table()))
-    collection.heading("Members")
+    collection.heading("Torrents")
     collection.row(12, (24, members()))
     return collection
 
@@ -130,7 +130,7 @@ def members():
     """The torrents of the collection, ranked by distinct peers."""
     columns = q.torrent_columns(member())
     return table(
-        "Members, ranked", "Torrents of the collection by distinct peers in a week. "
+        "Torrents, ranked", "Torrents of the collection by distinct peers in a week. "
         + q.STATES_EXPLAINED, q.TORRENT_KEYS, columns, sort="Peers in a week",
         narrow=["instance"], links=q.TORRENT_LINKS, empty=q.NO_COLLECTION,
     )

@@ -53,6 +53,9 @@ struct State {
     version: u64,
 }
 
+/// Lists with their entries.
+type ListEntries = Vec<(Arc<List>, Arc<[Entry]>)>;
+
 /// The torrents of a configuration and its lists, and which entries were merged.
 #[derive(Debug)]
 pub(super) struct MergedLists {
@@ -77,7 +80,7 @@ impl Shared {
     }
 
     /// Returns the entries of these lists, and their version.
-    fn entries(&self, lists: &[Arc<List>]) -> (Vec<(Arc<List>, Arc<[Entry]>)>, u64) {
+    fn entries(&self, lists: &[Arc<List>]) -> (ListEntries, u64) {
         let ids: Vec<u64> = lists.iter().map(|list| copies::id(list)).collect();
         let known = |state: &State, id| state.watched.iter().any(|it| it.id() == id);
         let new: Vec<u64> = {

@@ -36,6 +36,16 @@ pub struct Store {
     owner: OnceLock<u32>,
 }
 
+impl Drop for Store {
+    /// Unlocks the directory. Closing it would not do while a process that was just forked still
+    /// shares it.
+    fn drop(&mut self) {
+        if let Some(folder) = self.locked.get() {
+            let _ = folder.unlock();
+        }
+    }
+}
+
 impl Store {
     /// Returns a store in a directory without accessing it: a directory that is unusable now may be
     /// repaired later.

@@ -110,7 +110,8 @@ fn peak_memory(trackers: &[HttpTracker]) -> u64 {
             entry(&format!("t{number}"), &hex(&fresh_hash()), &[url])
         })
         .collect();
-    let settings = format!("{ONCE}tracker: {{max_rate: 1000/s}}\n");
+    let settings = format!("{ONCE}tracker: {{max_rate: 1000/s}}\n")
+        .replace("interval: 1h", "interval: 1h, timeout: 1m");
     let daemon = Daemon::start(&config(&settings, &entries));
     let patience = Duration::from_secs(120);
     daemon.wait_within("every list is counted", patience, |page| {

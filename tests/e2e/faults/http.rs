@@ -58,7 +58,7 @@ fn http_failures_have_reasons() {
         }),
         over_http("hangs-up", Failure("reset", 0.0), |_| Reply::raw("")),
         over_http("silent", Failure("timeout", 0.0), |_| Reply {
-            after: Duration::from_secs(4),
+            after: Duration::from_secs(12),
             ..ok(scripted::body(&three_peers()))
         }),
         over_http("wrong-type", Failure("malformed", 0.0), |_| {

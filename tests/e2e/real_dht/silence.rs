@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::rig::daemon::{Daemon, LAB, config, entry, settings_with_dht};
+use crate::rig::exposition::Exposition;
 use crate::rig::scripted::DhtNode;
 use crate::rig::sessions::Plan;
 use crate::rig::swarm::fresh_hash;
@@ -32,13 +33,14 @@ fn private_torrents_are_never_looked_up() {
     wait::until("three rounds", wait::PATIENCE, || {
         (node.lookups_of(&public) >= 3).then_some(())
     });
-    let page = daemon.metrics();
-    let asked = |torrent| {
+    let asked = |page: &Exposition, torrent| {
         let labels = format!("{{torrent=\"{torrent}\",source=\"dht\"}}");
         page.get(&format!("seedwatch_torrent_probe_success{labels}"))
     };
-    assert_eq!(asked("public"), Some(1.0));
-    assert_eq!(asked("private"), None);
+    let page = daemon.wait_for("the public torrent was found", |page| {
+        asked(page, "public") == Some(1.0)
+    });
+    assert_eq!(asked(&page, "private"), None);
     let received = node.received();
     assert_eq!(node.lookups_of(&private), 0, "{received:?}");
     assert!(received.iter().all(|query| query.read_only), "{received:?}");

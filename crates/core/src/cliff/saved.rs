@@ -76,7 +76,8 @@ impl Group {
         let is_sorted = sources.is_sorted_by(|a: &Source, b| a.source < b.source)
             && members.is_sorted_by(|a, b| a.key < b.key)
             && falls.iter().all(|fall: &Fall| fall.since <= hour);
-        if !is_sorted || changed > hour || members.is_empty() {
+        // A change in hour 0 is noted as one in hour 1.
+        if !is_sorted || changed > hour.max(1) || members.is_empty() {
             return Err(DecodeError);
         }
         sources.shrink_to_fit();
@@ -181,5 +182,24 @@ mod tests {
             // Some damage changes a number only. None makes the decoder fail in another way.
             let _ = Group::decode(&mut &damaged[..]);
         }
+    }
+
+    #[test]
+    fn a_group_that_changed_in_its_first_hour_is_read_again() {
+        let mut cliffs = Cliffs::default();
+        let at = RunningMinute { hour: 0, minute: 0 };
+        let sources = SourceLists {
+            lists: &[(1, LIST)],
+            tolerance: 100,
+        };
+        cliffs.sample((), at, sources, 0, [(1, 400)].into_iter());
+        let (_, group) = cliffs.iter().next().unwrap();
+        let mut bytes = Vec::new();
+        group.encode(&mut bytes);
+        let mut group = Group::decode(&mut &bytes[..]).unwrap();
+        group.mark_changed_since();
+        bytes.clear();
+        group.encode(&mut bytes);
+        assert!(Group::decode(&mut &bytes[..]).is_ok());
     }
 }
