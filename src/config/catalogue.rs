@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU64;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::names;
@@ -50,6 +51,7 @@ pub(super) struct Draft {
     pub(super) hashes: Hashes,
     pub(super) trackers: TrackerDraft,
     pub(super) web_seeds: Vec<Arc<WebSeed>>,
+    pub(super) file: Option<Box<Path>>,
     pub(super) collection: Option<Arc<str>>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) privacy: Privacy,
@@ -170,6 +172,7 @@ impl Catalogue {
                 }
             }
         }
+        earlier.file = earlier.file.or(later.file);
         for seed in later.web_seeds {
             if !earlier.web_seeds.contains(&seed) && earlier.web_seeds.len() < WebSeed::MAX {
                 earlier.web_seeds.push(seed);
@@ -244,6 +247,7 @@ impl Catalogue {
                     collection: draft.collection,
                     labels: draft.labels,
                     web_seeds: draft.web_seeds.into(),
+                    file: draft.file,
                 }
                 .boxed(),
                 privacy: draft.privacy,

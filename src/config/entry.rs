@@ -283,6 +283,7 @@ fn push(
         hashes: parsed.hashes,
         trackers,
         web_seeds,
+        file: path.map(Into::into),
         collection: settings.collection,
         labels: settings.labels,
         privacy: match (settings.consented, parsed.private) {

@@ -20,6 +20,10 @@ use seedwatch_torrent::{MagnetLink, TrackerUrl, WebSeedKind};
 pub struct Repaired {
     /// The link.
     pub magnet: String,
+    /// The URLs of its trackers.
+    pub trackers: Vec<String>,
+    /// The URLs of its web seeds (BEP 19).
+    pub web_seeds: Vec<String>,
     /// The differences; empty if the links are the same. They display as sentences.
     pub difference: Vec<Change>,
 }
@@ -157,7 +161,9 @@ pub fn published(torrent: &Torrent) -> Option<String> {
             link.add_tracker(&url);
         }
     }
-    add_web_seeds(torrent, &mut link);
+    for url in public_web_seeds(torrent) {
+        link.add_web_seed(url);
+    }
     Some(link.finish())
 }
 
@@ -170,18 +176,25 @@ pub fn repaired(snapshot: &Snapshot, view: TorrentView<'_>) -> Option<Repaired> 
     if is_unanswered && !torrent.trackers.is_empty() {
         difference.push(Change::NothingKnown);
     }
+    let mut trackers = Vec::new();
     let ranked = ranked(candidates(snapshot, view));
     for (rank, candidate) in ranked.iter().enumerate() {
-        let added = candidate.public_url().map(|url| link.add_tracker(&url));
-        difference.extend(match added {
-            Ok(true) => candidate.kept(&ranked[rank + 1..]),
-            Ok(false) => Some(candidate.left_out(LeftOut::NoRoom)),
+        difference.extend(match candidate.public_url() {
+            Ok(url) if link.add_tracker(&url) => {
+                trackers.push(url);
+                candidate.kept(&ranked[rank + 1..])
+            }
+            Ok(_) => Some(candidate.left_out(LeftOut::NoRoom)),
             Err(why) => Some(candidate.left_out(why)),
         });
     }
-    difference.extend(add_web_seeds(torrent, &mut link));
+    let mut web_seeds = public_web_seeds(torrent);
+    web_seeds.retain(|url| link.add_web_seed(url));
+    difference.extend(web_seed_changes(torrent, web_seeds.len()));
     Some(Repaired {
         magnet: link.finish(),
+        trackers,
+        web_seeds: web_seeds.into_iter().map(str::to_owned).collect(),
         difference,
     })
 }
@@ -192,33 +205,27 @@ fn begin(torrent: &Torrent) -> Option<MagnetLink> {
     is_public.then(|| MagnetLink::new(&torrent.hashes, &torrent.name, torrent.size))
 }
 
-/// Adds the web seeds, and returns what is to be said about them.
-fn add_web_seeds(torrent: &Torrent, link: &mut MagnetLink) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let (mut unchecked, mut pieces) = (0, 0);
-    for seed in torrent.web_seeds() {
-        match (seed.kind(), seed.public_url()) {
-            (WebSeedKind::Pieces, _) => pieces += 1,
-            (WebSeedKind::Files, Some(url)) => unchecked += usize::from(link.add_web_seed(url)),
-            (WebSeedKind::Files, None) => changes.push(Change::SecretWebSeed {
-                web_seed: seed.to_string(),
-            }),
-        }
-    }
-    let unchecked = Change::UncheckedWebSeeds { count: unchecked };
-    let pieces = Change::PieceSeeds { count: pieces };
-    changes.extend([unchecked, pieces].into_iter().filter(Change::is_some));
-    changes
+/// Returns the URLs of the web seeds that a link can name and that hold no secret.
+fn public_web_seeds(torrent: &Torrent) -> Vec<&str> {
+    let seeds = torrent.web_seeds().iter();
+    let seeds = seeds.filter(|seed| seed.kind() == WebSeedKind::Files);
+    seeds.filter_map(|seed| seed.public_url()).collect()
 }
 
-impl Change {
-    /// Returns whether a change that counts is about at least one thing.
-    fn is_some(&self) -> bool {
-        !matches!(
-            self,
-            Self::UncheckedWebSeeds { count: 0 } | Self::PieceSeeds { count: 0 }
-        )
-    }
+/// Returns what is to be said about the web seeds, of which so many are in the link.
+fn web_seed_changes(torrent: &Torrent, kept: usize) -> Vec<Change> {
+    let (files, pieces): (Vec<_>, Vec<_>) = torrent
+        .web_seeds()
+        .iter()
+        .partition(|seed| seed.kind() == WebSeedKind::Files);
+    let secret = files.iter().filter(|seed| seed.public_url().is_none());
+    let secret = secret.map(|seed| Change::SecretWebSeed {
+        web_seed: seed.to_string(),
+    });
+    let unchecked = (kept > 0).then_some(Change::UncheckedWebSeeds { count: kept });
+    let count = pieces.len();
+    let pieces = (count > 0).then_some(Change::PieceSeeds { count });
+    secret.chain(unchecked).chain(pieces).collect()
 }
 
 /// A tracker that may be in the repaired link.

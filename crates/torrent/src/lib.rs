@@ -59,7 +59,7 @@ pub use family::Family;
 pub use host::Host;
 pub use info_hash::{HashError, Hashes, InfoHash, InfoHashV2};
 pub use magnet::{Magnet, MagnetError, MagnetLink};
-pub use metainfo::{Metainfo, MetainfoError};
+pub use metainfo::{CopyError, Metainfo, MetainfoError};
 pub use name::{MAX_NAME, NameError, check_name, clean_name};
 pub use peers::{Endpoint4, Endpoint6, Peers};
 pub use size::{ClaimedSize, MAX_SIZE, SizeError};
@@ -70,6 +70,7 @@ pub use web_seed::{WebSeed, WebSeedError, WebSeedKind};
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A configured torrent.
@@ -105,6 +106,8 @@ pub struct Details {
     /// Web seeds of the magnet link or metainfo file, at most [`WebSeed::MAX`]. Interned: torrents
     /// share their URLs. They are not checked yet.
     pub web_seeds: Box<[Arc<WebSeed>]>,
+    /// The metainfo file that the configuration names.
+    pub file: Option<Box<Path>>,
 }
 
 impl Details {
@@ -124,6 +127,11 @@ impl Torrent {
     pub fn labels(&self) -> &BTreeMap<String, String> {
         static NONE: BTreeMap<String, String> = BTreeMap::new();
         self.details.as_ref().map_or(&NONE, |it| &it.labels)
+    }
+
+    /// Returns the metainfo file that the configuration names.
+    pub fn file(&self) -> Option<&Path> {
+        self.details.as_ref()?.file.as_deref()
     }
 
     /// Returns the web seeds.

@@ -12,6 +12,9 @@ use super::size::{ClaimedSize, SizeKeys};
 use super::{Hashes, InfoHash, InfoHashV2, Tier, WebSeedKind, clean_name};
 use crate::bencode;
 use crate::bencode::{Dict, Value};
+pub use copy::CopyError;
+
+mod copy;
 
 /// Why a metainfo file is rejected. The text quotes nothing of the file, whose trackers may contain
 /// passkeys.

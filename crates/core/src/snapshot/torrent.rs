@@ -38,6 +38,8 @@ pub struct TorrentRow {
     pub last_peer_seen: UnixOption32,
     /// The state of the torrent, and why it is in it.
     pub verdict: Verdict,
+    /// Since when the torrent has needed seeding. It may be well by now, but not for long enough.
+    pub needy_since: UnixOption32,
     /// The windows in which each source gave a list.
     pub listed: ListedWindows,
     /// Where the announces of the torrent begin in its [`Block`](super::Block), which sets this.
@@ -51,6 +53,13 @@ impl TorrentRow {
             .map(|windows| windows.counts.all)
             .unwrap_or_default();
         where_known(counts, |window| self.listed.has_any(window))
+    }
+
+    /// Returns the largest number of seeders that a source knows of; `None` if no source counts
+    /// them. A Bloom filter without seeders proves nothing: most nodes keep none (BEP 33).
+    pub fn known_copies(&self) -> Option<u32> {
+        let counted = self.dht_seeders.get().filter(|seeders| *seeders > 0);
+        self.seeders.get().max(counted)
     }
 
     /// Returns the distinct peers from one source. `windows` are those of the torrent, if any.
