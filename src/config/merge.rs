@@ -129,6 +129,7 @@ impl<'a> Merger<'a> {
             collection: list.collection.clone(),
             labels: list.labels.clone(),
             web_seeds: self.web_seeds(&entry.web_seeds).into(),
+            file: None,
         };
         self.torrents.push(Torrent {
             // Until all entries are known, the display name stands here.
