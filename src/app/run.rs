@@ -220,7 +220,7 @@ async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future
     let mut next_snapshot = daemon.publish();
     let mut next_addresses = Instant::now() + READ_ADDRESSES;
     daemon.web.set_ready(true);
-    daemon.report_ready(true);
+    daemon.report_ready();
     let mut batches = Vec::new();
     loop {
         daemon.web.beat();

@@ -284,9 +284,9 @@ impl Daemon {
 
     /// Tells the service manager that the daemon is ready, and whether its configuration is the
     /// latest one.
-    pub(super) fn report_ready(&mut self, is_latest: bool) {
+    pub(super) fn report_ready(&mut self) {
         let watching = plural(self.config.torrents.len() as u64, "torrent");
-        let status = match is_latest {
+        let status = match self.reloads.is_latest {
             true => format!("Watching {watching}"),
             false => format!("Watching {watching}; the new configuration is not valid"),
         };

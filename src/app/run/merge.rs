@@ -1,12 +1,13 @@
 //! Merges the configuration with its lists when their entries change, and applies the torrents.
 
+use std::sync::Arc;
+
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use super::daemon::{Daemon, LoopEvent};
 use crate::app::engine_settings;
 use crate::app::lists::MergedLists;
-use std::sync::Arc;
 
 /// Which entries are in effect, and the merge under way.
 #[derive(Debug)]
@@ -78,6 +79,6 @@ impl Daemon {
         let torrents = self.config.torrents.len();
         info!(before, torrents, "torrents of lists changed");
         self.publish();
-        self.report_ready(true);
+        self.report_ready();
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Reloads {
     /// Requests that came while a configuration was being read; `None` without any.
     waiting: Option<Vec<ReloadResult>>,
     loading: bool,
+    /// Whether the configuration in effect is the latest one.
+    pub(super) is_latest: bool,
     /// Permits for reads of the configuration, those that hang included.
     permits: Arc<Semaphore>,
 }
@@ -45,6 +47,7 @@ impl Reloads {
             config_file,
             waiting: None,
             loading: false,
+            is_latest: true,
             permits: Arc::new(Semaphore::new(MAX_LOADS)),
         }
     }
@@ -95,7 +98,8 @@ impl Daemon {
         }
         // Before the requests are answered, so that a scrape after the answer shows the change.
         self.publish();
-        self.report_ready(result.is_ok());
+        self.reloads.is_latest = result.is_ok();
+        self.report_ready();
         for reply in replies {
             let _ = reply.send(result.clone());
         }

@@ -12,7 +12,8 @@ fn failure(text: &str) -> ListFailure {
 #[test]
 fn what_is_no_list_is_named() {
     let billion = "<?xml version=\"1.0\"?><!DOCTYPE lolz [<!ENTITY lol \"lol\"><!ENTITY lol1 \
-                   \"&lol;&lol;\">]><rss><channel><item><title>&lol1;</title></item></channel></rss>";
+                   \"&lol;&lol;\">]><rss><channel><item><title>&lol1;</title></item>\
+                   </channel></rss>";
     let external = "<!DOCTYPE rss SYSTEM \"file:///etc/passwd\"><rss/>";
     let entity = "<rss><channel><item><title>a&nbsp;b</title></item></channel></rss>";
     let in_attribute = "<rss><channel><item><link href='&x;'/></item></channel></rss>";
@@ -127,7 +128,8 @@ fn an_entry_that_is_too_long_is_counted() {
             hash(2)
         ),
         format!(
-            "<rss><item><guid>{}</guid></item><item><link>magnet:?xt=urn:btih:{}{long}</link></item></rss>",
+            "<rss><item><guid>{}</guid></item>\
+             <item><link>magnet:?xt=urn:btih:{}{long}</link></item></rss>",
             hash(1),
             hash(2)
         ),

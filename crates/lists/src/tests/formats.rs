@@ -120,7 +120,8 @@ fn json_lists_are_found_where_they_are() {
 #[test]
 fn json_fields_may_be_nested_and_trackers_in_tiers() {
     let text = format!(
-        r#"[{{"torrent":{{"id":"\u0030{}"}},"trackers":[["udp://a.example:1"],["udp://b.example:2"]],
+        r#"[{{"torrent":{{"id":"\u0030{}"}},
+        "trackers":[["udp://a.example:1"],["udp://b.example:2"]],
         "private":true}}, 7, null, [1]]"#,
         &hash(1)[1..]
     );
