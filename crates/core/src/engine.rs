@@ -10,6 +10,7 @@ mod load;
 mod names;
 mod network_monitor;
 mod notice;
+mod reload;
 mod settings;
 
 use std::net::IpAddr;
@@ -40,7 +41,7 @@ use network_monitor::NetworkMonitor;
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::{DhtReport, LookupReport};
 use seedwatch_distinct::Key;
-use seedwatch_torrent::address::{self, Accept};
+use seedwatch_torrent::address;
 use seedwatch_torrent::{Family, InfoHash};
 use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
 
@@ -97,49 +98,6 @@ impl Engine {
             state_log: EventLog::default(),
             notices: Vec::new(),
         }
-    }
-
-    /// Applies a new configuration. What did not change keeps its state and its due time.
-    pub fn reload(&mut self, settings: &Settings, now: Now) {
-        self.swarms.flush(&self.roster);
-        let schedule = &self.schedule;
-        let changes = self
-            .roster
-            .update(&settings.torrents, |id| schedule.is_busy(id));
-        let politeness = settings.politeness.clone();
-        self.schedule
-            .update(politeness, &self.roster, &changes, now.mono);
-        self.swarms
-            .update(swarm_config(settings), &self.roster, &changes, now);
-        for (tracker, family) in self.schedule.closed() {
-            self.swarms.mark_closed(tracker, family, now.mono);
-        }
-        self.trust_local = settings.accept == Accept::Any;
-        self.roster.plan_lookups(settings.dht.enabled);
-        let round = settings.dht.round(self.roster.dht_hashes().len());
-        self.swarms
-            .update_lookups(settings.stale_after.max(round * 3 / 2), &self.roster);
-        self.dht.configure(&settings.dht, self.trust_local);
-        self.canaries
-            .configure(&settings.canaries, &self.roster, self.trust_local);
-        self.config = ConfigRow {
-            last_reload_successful: true,
-            last_reload_success: now.unix,
-            per_tracker: settings.per_tracker,
-            countries: settings.countries,
-            country_limit: settings.country_limit,
-        };
-        let geo = geo_row(settings);
-        if geo.built != self.geo.built {
-            self.cliffs.mark_changed(self.swarms.running_time(now));
-        }
-        self.geo = geo;
-        self.cliffs.forget_rows();
-    }
-
-    /// Notes that a reload failed. The configuration stays as it was.
-    pub fn reload_failed(&mut self) {
-        self.config.last_reload_successful = false;
     }
 
     /// Sets the addresses of this machine's network interfaces.
@@ -383,6 +341,7 @@ impl Engine {
             config: self.config,
             events: Arc::clone(self.state_log.history()),
             state: None,
+            lists: Arc::from([]),
         };
         snapshot.causes = Cause::of(&snapshot);
         snapshot

@@ -28,6 +28,7 @@
 //! | `totals` | collections, and all torrents together |
 //! | `tracker` | trackers, and why claimed peers do not count |
 //! | `histogram` | durations and queries |
+//! | `list` | torrent lists |
 //! | `daemon` | DHT, scheduler, state directory, configuration |
 
 mod block;
@@ -37,6 +38,7 @@ mod count;
 mod daemon;
 mod geo;
 mod histogram;
+mod list;
 mod torrent;
 mod totals;
 mod tracker;
@@ -57,6 +59,7 @@ pub use count::{Count, UnixOption32};
 pub use daemon::{ConfigRow, DhtRow, GeoRow, ScheduleRow, StateRow};
 pub use geo::{AsnLabel, AsnSummary, CliffRows, CountryPeers, GeoBreakdown};
 pub use histogram::{Bounds, Histogram};
+pub use list::ListRow;
 pub use seedwatch_clock::Unix;
 pub use seedwatch_dht::DhtStatus;
 pub use seedwatch_distinct::{Counts, Window};
@@ -111,6 +114,8 @@ pub struct Snapshot {
     pub events: Arc<EventHistory>,
     /// The progress of saving; `None` without a state directory.
     pub state: Option<StateRow>,
+    /// Torrent lists, sorted by name.
+    pub lists: Arc<[ListRow]>,
 }
 
 impl Snapshot {
@@ -284,6 +289,7 @@ impl Default for Snapshot {
             config: ConfigRow::default(),
             events: Arc::default(),
             state: None,
+            lists: Arc::from([]),
         }
     }
 }
