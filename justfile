@@ -36,7 +36,7 @@ rules:
     deploy/alertmanager/test
     tests/alerts/month.py
 
-# One benchmark: metrics, core, udp, http, dht, geo or window
+# One benchmark: metrics, web, core, udp, http, dht, geo or window
 bench NAME *ARGS:
     cargo bench --locked --bench {{NAME}} -- {{ARGS}}
 

@@ -9,25 +9,43 @@
 //! | `GET /-/ready` | 200 once configuration and state are loaded, 503 before |
 //! | `POST /-/reload` | 200 when the configuration was reloaded, 500 and the reason if not |
 //! | `GET /config` | the effective configuration, secrets masked |
-//! | `GET /api/v1/torrents` | every torrent, with the latest announces and why they failed |
+//! | `GET /api/v1/torrents` | the torrents that a query selects; without one all of them |
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
 //! | `GET /api/v1/causes` | what several torrents suffer from |
 //! | `GET /api/v1/events?torrent=&since=&limit=` | the latest events |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
+//! | `GET /api/v1/trackers`, `…/NAME` | trackers, and how many torrents they know |
+//! | `GET /api/v1/countries` | the peers of all torrents by country |
+//! | `GET /api/v1/openapi.json` | the description of all this |
+//! | `GET /torrents.json`, `.csv`, `.atom`, `.magnets.txt` | the same queries as files |
+//! | `GET /events.atom`, `GET /trackers.txt` | events as a feed; trackers that work |
+//! | `GET /api/v1/needs-seeding`, `/dyn/generate_torrents` | what a helper should seed |
+//! | `GET /torrent-files/NAME.torrent` | the torrent file, if the configuration names one |
 //!
 //! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. Errors
 //! of the API are JSON, and a parameter that an endpoint does not know is one. TLS, passwords and
 //! extra headers come from `--web.config.file` and apply to every endpoint. No request uses the
 //! network or waits for a probe: everything that is shown is in the [`Snapshot`].
+//!
+//! `route` hands a request to the module that answers it: `controls`, `pages`, `exports`, `feeds`
+//! or `api`. `query` selects torrents for all of them.
 
+mod answer;
 mod api;
+mod controls;
 mod escape;
 mod events;
+mod exports;
+mod feeds;
 mod heartbeat;
-mod page;
+mod pages;
+mod parameters;
+mod query;
 mod route;
 mod runbook;
 mod status;
+mod timestamp;
+mod validators;
 
 #[cfg(test)]
 mod tests;
@@ -38,11 +56,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
+pub use self::parameters::QueryError;
+pub use self::query::{Filter, LabelFilter, Search, Selection, Sort, SortKey, TorrentQuery};
+
+use exports::atom::Address;
+use feeds::DailyToken;
 use heartbeat::Heartbeat;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_exporter::{ExternalUrl, Pages};
+use validators::Generations;
 
 /// Longest time that a reload may take before the request for it is answered.
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(300);
@@ -61,6 +85,10 @@ pub struct State {
     reload: mpsc::Sender<ReloadResult>,
     ready: AtomicBool,
     heartbeat: Heartbeat,
+    generations: Generations,
+    daily_token: DailyToken,
+    /// One permit: its holder reads a torrent file.
+    files: Arc<Semaphore>,
     pages: Pages,
 }
 
@@ -81,6 +109,9 @@ impl State {
             reload,
             ready: AtomicBool::new(false),
             heartbeat: Heartbeat::default(),
+            generations: Generations::default(),
+            daily_token: DailyToken::random(),
+            files: Arc::new(Semaphore::new(1)),
             pages: Pages::new(max_requests),
         }
     }
@@ -98,6 +129,27 @@ impl State {
         match &self.external_url {
             Some(url) => url.local_path(path),
             None => Some(path),
+        }
+    }
+
+    /// Returns a link to a local path: absolute if the external URL is known, else relative to the
+    /// folder of the path, so that it also works behind a proxy that adds a prefix.
+    fn link_to(&self, path: &str) -> String {
+        match &self.external_url {
+            Some(url) => format!("{url}{path}"),
+            None => path.rsplit('/').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Returns where a feed stands, by its path without the first slash.
+    fn address(&self, path: &'static str) -> Address {
+        Address {
+            root: match &self.external_url {
+                Some(url) => format!("{url}/"),
+                None => String::new(),
+            },
+            path,
+            is_absolute: self.external_url.is_some(),
         }
     }
 

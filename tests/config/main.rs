@@ -160,6 +160,7 @@ fn everything_is_read() {
             timeout: Duration::from_millis(1500),
             stale_after: Duration::from_secs(7 * 24 * 3600),
             dead_after: Duration::from_secs(20 * 60),
+            recovered_after: Duration::from_secs(2 * 24 * 3600),
         }
     );
     assert_eq!(

@@ -6,6 +6,7 @@ pub(crate) mod clients;
 pub(crate) mod daemon;
 pub(crate) mod dht;
 pub(crate) mod exposition;
+pub(crate) mod helpers;
 pub(crate) mod http;
 pub(crate) mod krpc;
 pub(crate) mod netns;

@@ -591,6 +591,7 @@ fn swarm_config(settings: &Settings) -> SwarmConfig {
         settings.countries,
     );
     config.dead_after = settings.dead_after;
+    config.recovered_after = settings.recovered_after;
     config
 }
 

@@ -10,6 +10,8 @@
 //! | [`cliff`] | the fall of a country or autonomous system |
 //! | [`connectivity`] | whether our own network works, by family |
 //! | [`swarm`] | folds observations into the state of torrents and trackers |
+//! | [`magnet`] | magnet links: as published, and repaired |
+//! | [`needs_seeding`] | which torrents need seeding, and which of them a helper should take |
 //! | [`saved`] | values of the saved state as bytes |
 //! | [`snapshot`] | the read model: one immutable reading of everything |
 //! | [`verdict`] | the state of a torrent: dead, at risk, unobserved, pending, alive or private |
@@ -19,6 +21,8 @@ pub mod connectivity;
 pub mod engine;
 pub mod events;
 mod health;
+pub mod magnet;
+pub mod needs_seeding;
 mod plural;
 pub mod roster;
 pub mod saved;

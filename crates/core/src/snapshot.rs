@@ -60,7 +60,7 @@ pub use seedwatch_geo::{Country, Credit, Database};
 pub use seedwatch_torrent::Family;
 pub use seedwatch_torrent::{Privacy, Torrent};
 pub use seedwatch_tracker::{FailureReason, Phases, ProbeError, Problem, Retry, TrackerId};
-pub use torrent::{AnnounceRow, TorrentRow, TorrentView};
+pub use torrent::{AnnounceRow, ExclusiveShare, TorrentRow, TorrentView};
 pub use totals::{CollectionRow, CountryRow, TotalsRow};
 pub use tracker::{Rejection, TrackerRow};
 pub use windows::{ListedWindows, TorrentWindows, UniquePeers};

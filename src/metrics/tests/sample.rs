@@ -118,7 +118,12 @@ fn alive() -> Sample {
     let mut it = sample("a \"quoted\" \\ name\nof two lines", hashes, &[0, 2]);
     let labels = BTreeMap::from([("team".into(), "archive".into())]);
     let collection = Some("census".into());
-    it.torrent.details = Details { collection, labels }.boxed();
+    it.torrent.details = Details {
+        collection,
+        labels,
+        ..Details::default()
+    }
+    .boxed();
     it.torrent.size = NonZeroU64::new(4_700_000_000);
     it.row.peers = [Some(40).into(), Some(2).into()];
     it.row.source_peers = [Some(17).into(), Some(42).into()].into();

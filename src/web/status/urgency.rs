@@ -1,26 +1,12 @@
 //! The torrents of the page, the most urgent first.
 
 use super::MAX_ROWS;
+use crate::web::query::rank;
 use seedwatch_core::snapshot::Snapshot;
-use seedwatch_core::verdict::{Conditions, State, Verdict};
+use seedwatch_core::verdict::State;
 
 /// Number of ranks: one per state, and one for living torrents with a condition.
 const RANKS: usize = State::ALL.len() + 1;
-
-/// Returns the rank of a verdict. A living torrent with a condition comes before those that nothing
-/// is known about yet.
-fn rank(verdict: Verdict) -> usize {
-    let has_condition = verdict.conditions != Conditions::default();
-    match verdict.state {
-        State::Dead => 0,
-        State::AtRisk => 1,
-        State::Unobserved => 2,
-        State::Alive if has_condition => 3,
-        State::Pending => 4,
-        State::Alive => 5,
-        State::Private => 6,
-    }
-}
 
 /// The torrents by urgency. Keeps no more per rank than the page can show.
 #[derive(Debug, Default)]

@@ -15,7 +15,7 @@ const EMPTY: InfoHash = InfoHash([1; 20]);
 const GONE: InfoHash = InfoHash([9; 20]);
 
 /// Returns a snapshot with the death of a torrent, and older changes of one that is gone.
-fn snapshot(older: u64) -> Snapshot {
+pub(super) fn snapshot(older: u64) -> Snapshot {
     let mut snapshot = sample::snapshot();
     let taken = snapshot.taken.0;
     let event = |torrent, to, ago| StateEvent {

@@ -17,6 +17,9 @@ pub(crate) const SERVERS: [&str; 11] = [
     "network namespaces",
 ];
 
+/// The programs that seed what a feed names.
+pub(crate) const HELPERS: [&str; 2] = ["qbittorrent-nox", "flexget"];
+
 /// Returns the path of a file or directory in the cache of `tests/all`.
 pub(crate) fn cached(path: &str) -> PathBuf {
     let path = seedwatch_dev_programs::cached(path);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::*;
 use crate::schedule::PolitenessPolicy;
 use crate::snapshot::Count;
-use crate::verdict::MIN_EMPTY_TIME;
+use crate::verdict::{MIN_EMPTY_TIME, RECOVERED_AFTER};
 use seedwatch_clock::Unix;
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Peers;
@@ -33,6 +33,7 @@ fn settings(torrents: Vec<Torrent>) -> Settings {
         },
         stale_after: Duration::from_secs(4500),
         dead_after: MIN_EMPTY_TIME,
+        recovered_after: RECOVERED_AFTER,
         accept: Accept::Global,
         geo: Arc::new(Geo::load(&Default::default()).unwrap()),
         dht: DhtSettings {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::announce::{AnnounceState, FamilyState};
+use super::announce::AnnounceState;
 use super::lookup::LookupState;
 use super::peer_list::PeerSlices;
-use super::peer_union::PeerUnion;
+use super::peer_union::{Listed, PeerUnion};
 use super::statements::{AskedTracker, Statements, TrackerStatement};
 use super::torrent::LastSeen;
-use crate::snapshot::{AnnounceRow, Count, ListedWindows, TorrentRow, UnixOption32};
+use crate::snapshot::{
+    AnnounceRow, Count, ExclusiveShare, ListedWindows, TorrentRow, UnixOption32,
+};
 use crate::verdict::Evidence;
 use crate::{Health, PerSource, Source};
 use seedwatch_clock::Mono;
@@ -78,11 +80,15 @@ struct DhtClaims {
     leechers: [Count; 2],
 }
 
+/// The number of the DHT among the sources of a torrent. The trackers have the numbers of their
+/// rows; there are at most 64.
+const DHT: u8 = u8::MAX;
+
 /// Peer lists to be united, and the families that were asked for them.
 #[derive(Debug, Default)]
 struct ListSet<'a> {
-    v4: Vec<&'a [u32]>,
-    v6: Vec<&'a [u64]>,
+    v4: Vec<Listed<'a, u32>>,
+    v6: Vec<Listed<'a, u64>>,
     asked: [bool; 2],
     /// The families over which a list came that names a peer, of either family.
     naming: [bool; 2],
@@ -119,6 +125,7 @@ impl<'a> RowBuilder<'a> {
     ) {
         let mut row = AnnounceRow::unknown(tracker);
         let mut lists = ListSet::default();
+        let number = self.announces.len() as u8;
         // Of this torrent at a tracker that is up; of this torrent; of a tracker that is down.
         let (mut refusal, mut failure, mut down_reason) = (None, None, None);
         let mut warning = None;
@@ -148,7 +155,11 @@ impl<'a> RowBuilder<'a> {
                 warning = warning.or(state.warning().filter(|_| is_answered));
             }
             failure = failure.or(failed_here.map(|(failed, _)| failed));
-            let listed = lists.add(family, state, self.now, stale_after);
+            let peers = state.peers(self.now, stale_after);
+            let listed = peers.map(|(_, until)| until);
+            if let Some((peers, _)) = peers {
+                lists.push(number, family, peers);
+            }
             self.limit_freshness(listed);
             row.lists[family.index()] += u8::from(listed.is_some());
             statement.add(counted, listed, state, stale_after);
@@ -181,7 +192,7 @@ impl<'a> RowBuilder<'a> {
         dht.state.add(lookup.is_awaited());
         self.statements.add_lookup(family, &fresh);
         if let Some(peers) = fresh.peers {
-            dht.lists.push(family, peers);
+            dht.lists.push(DHT, family, peers);
             self.dht_lists[family.index()] += 1;
         }
         let DhtClaims { seeders, leechers } = &mut self.dht_claims;
@@ -212,7 +223,13 @@ impl<'a> RowBuilder<'a> {
         let source_peers = PerSource::from_fn(|source| self.sources[source].lists.total().into());
         let probe_success = PerSource::from_fn(|source| self.sources[source].success);
         let all = self.unite();
-        let union = all.union();
+        let mut exclusive = vec![0; self.announces.len()];
+        let union = all.is_asked().then(|| {
+            PeerUnion::with_exclusive(&all.v4, &all.v6, &mut exclusive)
+        });
+        for (row, part) in self.announces.iter_mut().zip(exclusive) {
+            row.exclusive = ExclusiveShare::new(part, row.peers.get().unwrap_or(0));
+        }
         let max = |count: fn(&AnnounceRow) -> Count| {
             let counts = self.announces.iter().map(count);
             counts.fold(Count::UNKNOWN, Count::max)
@@ -279,28 +296,15 @@ impl<'a> RowBuilder<'a> {
 }
 
 impl<'a> ListSet<'a> {
-    /// Adds the fresh list of a tracker. Returns when the list goes stale.
-    fn add(
-        &mut self,
-        family: Family,
-        state: &'a FamilyState,
-        now: Mono,
-        stale_after: Duration,
-    ) -> Option<Mono> {
-        let (peers, until) = state.peers(now, stale_after)?;
-        self.push(family, peers);
-        Some(until)
-    }
-
     /// Adds a list that came over a family. It may name peers of the other one.
-    fn push(&mut self, family: Family, (v4, v6): PeerSlices<'a>) {
+    fn push(&mut self, source: u8, family: Family, (v4, v6): PeerSlices<'a>) {
         self.asked[family.index()] = true;
         self.naming[family.index()] |= !(v4.is_empty() && v6.is_empty());
         if !v4.is_empty() {
-            self.v4.push(v4);
+            self.v4.push(Listed { source, peers: v4 });
         }
         if !v6.is_empty() {
-            self.v6.push(v6);
+            self.v6.push(Listed { source, peers: v6 });
         }
     }
 
@@ -332,10 +336,14 @@ impl<'a> ListSet<'a> {
         Some(self.union()?.by_family().iter().sum())
     }
 
+    /// Returns whether at least one list is known.
+    fn is_asked(&self) -> bool {
+        self.asked.contains(&true)
+    }
+
     /// Returns the union of the lists, if at least one is known.
     fn union(&self) -> Option<PeerUnion<'a>> {
-        self.asked
-            .contains(&true)
+        self.is_asked()
             .then(|| PeerUnion::new(&self.v4, &self.v6))
     }
 }

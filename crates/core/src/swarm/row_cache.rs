@@ -194,6 +194,7 @@ impl RowContext<'_> {
         }
         torrent.fresh_until = Tick::at(fresh_until);
         row.verdict = torrent.memory.verdict();
+        row.needy_since = torrent.memory.need().since();
         if let Some(name) = configured.and_then(|torrent| torrent.collection())
             && let Some(collection) = history.collections.get_mut(name)
         {
@@ -229,6 +230,7 @@ impl RowContext<'_> {
             network: self.state.network,
             patience: stale_after.into_iter().max().unwrap_or_default(),
             dead_after: self.state.config.dead_after,
+            recovered_after: self.state.config.recovered_after,
             rounds: self.state.rounds,
         }
     }

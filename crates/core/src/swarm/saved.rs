@@ -7,7 +7,7 @@
 //! torrents: key's fingerprint 8 | sources n | n × code 1 | running clock
 //!           | until the end: info-hash 20 | hour of removal, 0 = configured
 //!             | n × last success | last peer | n × hour of the last list
-//!             | memory of the verdict, since format 4
+//!             | memory of the verdict, since format 4 | need for seeding, since format 5
 //!             | countries m | m × (code 2 | hour 2) | peers
 //! ```
 //!
@@ -40,11 +40,12 @@ use seedwatch_torrent::InfoHash;
 pub struct ShardFormat {
     sets: Format,
     has_memory: bool,
+    has_need: bool,
 }
 
 impl ShardFormat {
     /// The version that is written.
-    pub const VERSION: u16 = 4;
+    pub const VERSION: u16 = 5;
     /// The format of that version.
     pub const LATEST: Self = Self::of(Self::VERSION);
 
@@ -56,7 +57,8 @@ impl ShardFormat {
                 2 => Format::V2,
                 _ => Format::V3,
             },
-            has_memory: version >= Self::VERSION,
+            has_memory: version >= 4,
+            has_need: version >= 5,
         }
     }
 }
@@ -182,7 +184,7 @@ fn write_torrent(
     append_array(&hash.0, out);
     let (success, list_hour) = (success.into_values(), list_hour.into_values());
     append(&(torrent.since, success, peer, list_hour), out);
-    append(&torrent.memory.save(), out);
+    append(&(torrent.memory.save(), torrent.memory.need()), out);
     append(&countries.len(), out);
     for seen in countries {
         append_array(&seen.country.code(), out);
@@ -251,6 +253,9 @@ fn read_torrent(
     if format.has_memory {
         // The process has just started.
         memory = VerdictMemory::restore(take(from)?, Mono(0)).ok_or(DecodeError)?;
+    }
+    if format.has_need {
+        memory = memory.with_need(take(from)?);
     }
     let countries = read_countries(from, |country, from| {
         Ok(CountryPeers {
