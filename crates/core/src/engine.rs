@@ -373,6 +373,7 @@ impl Engine {
             taken: now.unix,
             torrents: Arc::clone(self.roster.torrents()),
             blocks,
+            history: self.swarms.histories(),
             collections,
             totals,
             causes: Vec::new(),

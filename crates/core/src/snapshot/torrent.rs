@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::count::{Count, UnixOption32};
 use super::windows::{ListedWindows, TorrentWindows, UniquePeers, where_known};
+use crate::history::{DailyHistory, DatedSample};
 use crate::verdict::Verdict;
 use crate::{PerSource, Source};
 #[cfg(doc)]
@@ -42,6 +43,8 @@ pub struct TorrentRow {
     pub needy_since: UnixOption32,
     /// The windows in which each source gave a list.
     pub listed: ListedWindows,
+    /// The sample of the current day, for the daily history.
+    pub today: DatedSample,
     /// Where the announces of the torrent begin in its [`Block`](super::Block), which sets this.
     pub first_announce: u32,
 }
@@ -175,6 +178,8 @@ pub struct TorrentView<'a> {
     pub announces: &'a [AnnounceRow],
     /// Its peers over time and by place; `None` if it had no peers within the last month.
     pub windows: Option<&'a TorrentWindows>,
+    /// Its daily history.
+    pub history: DailyHistory<'a>,
 }
 
 impl std::ops::Deref for TorrentView<'_> {

@@ -1,4 +1,5 @@
 mod asn_counts;
+mod days;
 mod flush;
 mod history;
 mod lookups;
