@@ -321,8 +321,13 @@ impl Swarms {
     }
 
     /// Returns the rows of all trackers, by tracker id.
-    pub fn tracker_rows(&self, roster: &Roster, now: Now) -> Vec<Option<Arc<TrackerRow>>> {
-        self.state.latest.tracker_rows(roster, now.mono)
+    pub fn tracker_rows(
+        &self,
+        roster: &Roster,
+        now: Now,
+        next_probe: impl Fn(TrackerId) -> Option<Unix>,
+    ) -> Vec<Option<Arc<TrackerRow>>> {
+        self.state.latest.tracker_rows(roster, now.mono, next_probe)
     }
 
     /// Returns the claimed peers that do not count, by [`Rejection::index`].
