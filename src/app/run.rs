@@ -55,6 +55,8 @@ pub struct Parts {
     pub telemetry_path: String,
     /// Address of the daemon for people.
     pub external_url: Option<ExternalUrl>,
+    /// Whether strangers may read.
+    pub is_public: bool,
     /// Most Prometheus scrapes at once.
     pub max_requests: usize,
 }
@@ -137,6 +139,7 @@ pub async fn run(
         reloads: reloads_out,
         telemetry_path: parts.telemetry_path,
         external_url: parts.external_url,
+        is_public: parts.is_public,
         max_requests: parts.max_requests,
     };
     let mut daemon = Daemon::new(started, parts.config_file, clock, outlets);

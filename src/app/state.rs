@@ -11,7 +11,7 @@
 //! | `dht` | DHT nodes |
 //! | `trackers` | health and intervals of trackers |
 //! | `events` | events, written within a second |
-//! | `torrents-N-n` | shard n of N: peers and last successes of torrents |
+//! | `torrents-N-n` | shard n of N: peers, last successes and daily histories of torrents |
 //! | `shared-N-n` | shard n of N: peers of collections and of all torrents |
 //! | `lists-N` | the last good copy of a list (see [`crate::app::lists`]) |
 //! | `cliffs-N-n` | shard n of N: peers by country of the last two days, and falls |

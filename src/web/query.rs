@@ -47,6 +47,18 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
 const MAX_PAGE: u64 = 1_000_000;
 
 /// Which torrents to show.
+///
+/// ```
+/// use seedwatch::web::TorrentQuery;
+/// use seedwatch_core::snapshot::Snapshot;
+///
+/// let query = TorrentQuery::parse("limit=20&q=census+1921&state=at_risk").unwrap();
+/// assert_eq!(query.to_query(), "state=at_risk&q=census%201921&limit=20");
+/// assert_eq!(query.at_page(2).link("./torrents"), format!("./torrents?{}", query.at_page(2)));
+/// assert_eq!(query.select(&Snapshot::default()).total, 0);
+/// let error = TorrentQuery::parse("state=gone").unwrap_err();
+/// assert_eq!((error.code(), error.key()), ("invalid_parameter", "state"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TorrentQuery {
     /// The torrents that match.

@@ -6,6 +6,7 @@
 mod canaries;
 mod cliffs;
 mod dht_state;
+mod load;
 mod names;
 mod network_monitor;
 mod notice;
@@ -27,11 +28,11 @@ use crate::roster::Roster;
 use crate::saved::DecodeError;
 use crate::schedule::Schedule;
 use crate::snapshot::{
-    Block, Cause, CliffRows, CollectionRow, ConfigRow, Database, DhtRow, GeoRow, ScheduleRow,
-    Snapshot, TotalsRow,
+    Block, Cause, CliffRows, CollectionRow, ConfigRow, Database, DhtRow, GeoRow, Snapshot,
+    TotalsRow,
 };
 use crate::swarm::{Shard, ShardFormat, SwarmConfig, Swarms};
-use crate::{Health, PerSource, Source};
+use crate::{Health, Source};
 use canaries::CanaryHosts;
 use cliffs::{CliffMonitor, Sampled};
 use dht_state::DhtState;
@@ -311,14 +312,6 @@ impl Engine {
 
     /// Returns an immutable reading of everything.
     pub fn snapshot(&mut self, now: Now) -> Snapshot {
-        let (mut overdue, mut lag) = self.schedule.overdue(now.mono);
-        let mut in_flight = PerSource::from([0; Source::ALL.len()]);
-        in_flight[Source::Tracker] = self.schedule.in_flight() as u64;
-        for status in self.dht.status.iter().flatten() {
-            overdue += u64::from(status.overdue);
-            lag = lag.max(status.lag);
-            in_flight[Source::Dht] += u64::from(status.in_flight);
-        }
         let network = self.network.state(self.connectivity.up());
         self.swarms.set_network(network);
         let blocks = self.swarms.blocks(&self.roster, now);
@@ -327,25 +320,23 @@ impl Engine {
         let collections = self.swarms.collections(&self.roster, now);
         let totals = self.swarms.totals();
         let cliffs = self.sample_cliffs(&blocks, &collections, &totals, now);
+        let next_probe = |id| self.schedule.next_probe(id, now);
         let mut snapshot = Snapshot {
             taken: now.unix,
             torrents: Arc::clone(self.roster.torrents()),
             blocks,
+            history: self.swarms.histories(),
             collections,
             totals,
             causes: Vec::new(),
             cliffs,
             geo: self.geo,
-            trackers: self.swarms.tracker_rows(&self.roster, now),
+            trackers: self.swarms.tracker_rows(&self.roster, now, next_probe),
             network_up: self.connectivity.up(),
             names_fail: self.names.is_out(),
             dht: self.dht.enabled.then(|| self.dht_row()),
             peers_rejected: self.swarms.rejected(),
-            schedule: ScheduleRow {
-                overdue,
-                lag,
-                in_flight,
-            },
+            schedule: self.load(now.mono),
             probe_durations: self.swarms.durations(),
             config: self.config,
             events: Arc::clone(self.state_log.history()),

@@ -22,6 +22,7 @@
 //! | `count` | counts and times that may be unknown |
 //! | `torrent`, `block` | rows of torrents and announces, and how they are shared |
 //! | `windows` | distinct peers over time |
+//! | `changes` | torrents by state, now and before |
 //! | `cause` | what several torrents suffer from |
 //! | `geo` | countries and autonomous systems |
 //! | `totals` | collections, and all torrents together |
@@ -32,6 +33,7 @@
 
 mod block;
 mod cause;
+mod changes;
 mod count;
 mod daemon;
 mod geo;
@@ -46,11 +48,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::events::EventHistory;
+use crate::history::{DailyHistory, DatedSample, Day, DaySample, HistoryBlock, Runs};
 use crate::verdict::State;
 
 pub use crate::{PerSource, Source};
 pub use block::Block;
 pub use cause::Cause;
+pub use changes::{ChangeKind, StateChanges, StateCounts, TorrentChange};
 pub use count::{Count, UnixOption32};
 pub use daemon::{ConfigRow, DhtRow, GeoRow, ScheduleRow, StateRow};
 pub use geo::{AsnLabel, AsnSummary, CliffRows, CountryPeers, GeoBreakdown};
@@ -78,6 +82,8 @@ pub struct Snapshot {
     pub torrents: Arc<[Torrent]>,
     /// The rows of the torrents, [`Block::SIZE`] per block.
     pub blocks: Vec<Arc<Block>>,
+    /// The daily histories of the torrents before the current day, [`Block::SIZE`] per block.
+    pub history: Vec<Arc<HistoryBlock>>,
     /// Collections, sorted by name.
     pub collections: Vec<Arc<CollectionRow>>,
     /// All torrents together.
@@ -144,6 +150,7 @@ impl Snapshot {
         Self {
             torrents: names.into(),
             blocks: blocks.into_iter().map(Arc::new).collect(),
+            history: Vec::new(),
             cliffs: Arc::default(),
             ..self
         }
@@ -161,7 +168,34 @@ impl Snapshot {
             row,
             announces,
             windows,
+            history: self.daily_history(index, row.today),
         })
+    }
+
+    fn daily_history(&self, index: usize, today: DatedSample) -> DailyHistory<'_> {
+        let block = self.history.get(index / Block::SIZE);
+        let runs = block.map_or(&[][..], |block| block.get(index % Block::SIZE));
+        DailyHistory::new(runs, today)
+    }
+
+    /// Returns the same snapshot with other daily histories, in the order of its torrents. For
+    /// tests: the days of a history are in order.
+    pub fn with_histories(self, histories: impl IntoIterator<Item = Vec<Day>>) -> Self {
+        let runs = histories.into_iter().map(|days| {
+            let mut runs = Runs::default();
+            let samples = days.into_iter().map(|day| (day.date, DaySample::from(day)));
+            samples.for_each(|(date, sample)| runs.insert(date, sample));
+            runs
+        });
+        let runs: Vec<Runs> = runs.collect();
+        let blocks = runs.chunks(Block::SIZE).map(|block| {
+            let block = block.iter().map(Runs::as_slice);
+            Arc::new(HistoryBlock::of(block))
+        });
+        Self {
+            history: blocks.collect(),
+            ..self
+        }
     }
 
     /// Returns the breakdown of a swarm without peers.
@@ -239,6 +273,7 @@ impl Default for Snapshot {
             taken: Unix::default(),
             torrents: Arc::from([]),
             blocks: Vec::new(),
+            history: Vec::new(),
             collections: Vec::new(),
             totals: TotalsRow::default(),
             causes: Vec::new(),

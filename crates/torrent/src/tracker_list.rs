@@ -20,7 +20,7 @@ use super::TrackerUrl;
 /// assert_eq!([list.tier(0), list.tier(1)], [Some(0), None]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct TrackerList(Arc<Lists>);
 
 /// Two lists of one length.
@@ -64,12 +64,6 @@ impl TrackerList {
     /// only the configuration names it.
     pub fn tier(&self, position: usize) -> Option<usize> {
         self.0.tiers.get(position)?.get()
-    }
-}
-
-impl Default for TrackerList {
-    fn default() -> Self {
-        Self(Arc::default())
     }
 }
 

@@ -72,6 +72,7 @@ pub(super) struct Outlets {
     pub(super) reloads: mpsc::Sender<ReloadResult>,
     pub(super) telemetry_path: String,
     pub(super) external_url: Option<ExternalUrl>,
+    pub(super) is_public: bool,
     pub(super) max_requests: usize,
 }
 
@@ -117,7 +118,8 @@ impl Daemon {
             outlets.telemetry_path,
             outlets.max_requests,
         )
-        .with_external_url(outlets.external_url);
+        .with_external_url(outlets.external_url)
+        .with_public(outlets.is_public);
         Self {
             clock,
             engine: started.engine,

@@ -46,7 +46,10 @@ pub(super) fn path_of(torrent: &Torrent) -> Option<String> {
     let is_public = torrent.privacy == Privacy::Public;
     torrent.file().filter(|_| is_public)?;
     let name = utf8_percent_encode(&torrent.name, SEGMENT);
-    Some(format!("{}{name}{EXTENSION}", FOLDER.trim_start_matches('/')))
+    Some(format!(
+        "{}{name}{EXTENSION}",
+        FOLDER.trim_start_matches('/')
+    ))
 }
 
 /// A copy to be made.

@@ -39,9 +39,14 @@ impl<'a> Item<'a> {
             view: entry.view,
             entry,
             magnet: repaired.magnet,
-            file: files.zip(file::path_of(entry.view.torrent))
+            file: files
+                .zip(file::path_of(entry.view.torrent))
                 .map(|(root, path)| format!("{root}{path}")),
-            difference: repaired.difference.iter().map(ToString::to_string).collect(),
+            difference: repaired
+                .difference
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             urn,
         })
     }

@@ -99,7 +99,10 @@ fn write_item(xml: &mut String, query: &FeedQuery, item: &Item<'_>, root: &str) 
     writeln!(xml, "<description>{}</description>", Xml(&item.why()))?;
     // The length is that of the torrent file (BEP 36). A magnet link has none, and a file is made
     // when it is asked for.
-    writeln!(xml, "<enclosure url=\"{url}\" length=\"0\" type=\"{TORRENT}\"/>")?;
+    writeln!(
+        xml,
+        "<enclosure url=\"{url}\" length=\"0\" type=\"{TORRENT}\"/>"
+    )?;
     if query.format == Format::Torznab {
         write_attributes(xml, item)?;
     }

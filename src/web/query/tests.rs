@@ -1,5 +1,7 @@
 //! Queries on snapshots.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::metrics::tests::sample;
 use seedwatch_core::snapshot::Unix;
@@ -237,4 +239,20 @@ fn pages_part_what_matches() {
     }
     let none = select("q=nothing&limit=5");
     assert_eq!((none.total, none.page, none.pages), (0, 1, 1));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_query_or_an_error(
+        text in "\\PC{0,60}|(state|condition|label|q|sort|page|limit)=\\PC{0,40}",
+    ) {
+        match TorrentQuery::parse(&text) {
+            Ok(query) => {
+                let canonical = query.to_query();
+                prop_assert!(canonical.bytes().all(|byte| byte.is_ascii_graphic()));
+                prop_assert_eq!(TorrentQuery::parse(&canonical), Ok(query));
+            }
+            Err(error) => prop_assert!(error.to_string().len() < 1000),
+        }
+    }
 }

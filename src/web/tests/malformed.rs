@@ -17,7 +17,7 @@ use crate::web::State;
 const REQUESTS: usize = 120_000;
 
 /// Addresses that exist, from which the others are made.
-const ADDRESSES: [&str; 26] = [
+const ADDRESSES: [&str; 39] = [
     "/api/v1/torrents?state=dead&sort=-size&page=1&limit=10",
     "/api/v1/torrents?q=a%20b&label=team=archive&condition=no_seeder",
     "/api/v1/torrents?tracker=udp://tracker.example:1337&collection=census",
@@ -37,6 +37,7 @@ const ADDRESSES: [&str; 26] = [
     "/events.atom?limit=1",
     "/trackers.txt",
     "/api/v1/needs-seeding?max_tb=0.5&max_copies=2&format=rss&client=a&link=page",
+    "/torrent-files/empty.torrent",
     "/dyn/generate_torrents?max_tb=1&format=json",
     "/config",
     "/-/healthy",
@@ -44,6 +45,18 @@ const ADDRESSES: [&str; 26] = [
     "/-/reload",
     "/metrics",
     "/",
+    "/torrents?state=at_risk&condition=few_peers&q=e&sort=-peers&limit=2&page=2",
+    "/torrents/empty",
+    "/torrents/0101010101010101010101010101010101010101",
+    "/collections?page=2",
+    "/collections/census",
+    "/trackers?page=1",
+    "/trackers/udp:%2F%2Ftracker.example:1337",
+    "/countries",
+    "/events?torrent=empty&page=2",
+    "/about",
+    "/badge/torrent/empty.svg",
+    "/badge/collection/census.svg",
 ];
 
 /// What is put into an address.
@@ -158,7 +171,7 @@ impl Numbers {
             "if-modified-since",
         ];
         for name in names {
-            if self.next() % 4 == 0 {
+            if self.next().is_multiple_of(4) {
                 request = request.header(name, self.one_of(&VALUES));
             }
         }

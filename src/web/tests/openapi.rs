@@ -59,11 +59,11 @@ const REQUESTS: [(&str, &str); 47] = [
     ),
     ("/dyn/generate_torrents?max_tb=0", "/dyn/generate_torrents"),
     (
-        "/torrent-files/empty.torrent",
+        "/torrent-files/gone.torrent",
         "/torrent-files/{name}.torrent",
     ),
     (
-        "/torrent-files/empty.torrent?a",
+        "/torrent-files/gone.torrent?a",
         "/torrent-files/{name}.torrent",
     ),
     ("/api/v1/openapi.json", "/api/v1/openapi.json"),
@@ -222,6 +222,37 @@ async fn every_answer_is_documented_with_each_of_its_fields() {
 }
 
 #[test]
+fn the_checker_notices_what_is_not_documented() {
+    let document = document();
+    let faults = |value: Value| {
+        let mut checker = Checker {
+            document: &document,
+            faults: Vec::new(),
+        };
+        let schema = json!({"$ref": "#/components/schemas/Event"});
+        checker.check(&schema, &value, "");
+        checker.faults.len()
+    };
+    let event = json!({"torrent": null, "infohash": "", "from": "dead", "to": "alive",
+        "reason": "empty", "at": 1});
+    assert_eq!(faults(event.clone()), 0);
+    for (field, value) in [
+        ("other", json!(1)),
+        ("from", json!("gone")),
+        ("at", json!(-1)),
+        ("at", json!("yesterday")),
+        ("infohash", Value::Null),
+    ] {
+        let mut wrong = event.clone();
+        wrong[field] = value;
+        assert!(faults(wrong) > 0, "{field}");
+    }
+    let mut short = event;
+    short.as_object_mut().unwrap().remove("reason");
+    assert_eq!(faults(short), 1);
+}
+
+#[test]
 fn every_endpoint_is_documented() {
     let document = document();
     let paths = document["paths"].as_object().unwrap();
@@ -232,7 +263,7 @@ fn every_endpoint_is_documented() {
         let request = request.split('?').next().unwrap();
         let api = api::Endpoint::of(request).as_ref().map(template_of_api);
         let export = exports::Endpoint::of(request).map(template_of_export);
-        let feed = feeds::Endpoint::of(request).map(template_of_feed);
+        let feed = feeds::Endpoint::of(request).as_ref().map(template_of_feed);
         assert_eq!(api.or(export).or(feed), Some(path), "{request}");
     }
 }
@@ -264,7 +295,7 @@ fn template_of_export(endpoint: exports::Endpoint) -> &'static str {
     }
 }
 
-fn template_of_feed(endpoint: feeds::Endpoint) -> &'static str {
+fn template_of_feed(endpoint: &feeds::Endpoint) -> &'static str {
     match endpoint {
         feeds::Endpoint::NeedsSeeding => "/api/v1/needs-seeding",
         feeds::Endpoint::GenerateTorrents => "/dyn/generate_torrents",

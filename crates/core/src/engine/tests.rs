@@ -1,4 +1,5 @@
 mod causes;
+mod changes;
 mod cliffs;
 mod contradicted;
 mod dht;
