@@ -375,3 +375,21 @@ fn an_answer_of_a_tracker_ends_an_outage() {
     assert_eq!(snapshot.network_up[0], Some(true));
     assert_eq!(snapshot.row(0).unwrap().trackers_online.get(), Some(2));
 }
+
+#[test]
+fn other_torrents_of_the_same_configuration_are_no_reload() {
+    let public = |n| torrent(n, &["udp://t.example:1"], Privacy::Public);
+    let mut sim = Sim::new(&settings(vec![public(1)]));
+    let before = sim.engine.snapshot(sim.now).config;
+    sim.engine.reload_failed();
+    sim.now.unix.0 += 60;
+    sim.engine.update(&settings(vec![public(1), public(2)]), sim.now);
+    let snapshot = sim.engine.snapshot(sim.now);
+    assert_eq!(snapshot.torrents.len(), 2);
+    assert_eq!(snapshot.config.last_reload_success, before.last_reload_success);
+    assert!(!snapshot.config.last_reload_successful);
+    sim.engine.reload(&settings(vec![public(1)]), sim.now);
+    let config = sim.engine.snapshot(sim.now).config;
+    assert_eq!(config.last_reload_success, sim.now.unix);
+    assert!(config.last_reload_successful);
+}
