@@ -116,6 +116,10 @@ pub(super) fn read(
         };
         let has_name = list.value.name.as_ref().map(|name| name.line);
         if let Some(mut read) = reader.read(list.value, catalogue, report) {
+            let is_same = |known: &List| known.source == read.source && known.format == read.format;
+            if lists.iter().any(is_same) {
+                report.fault(reader.fault(list.line, "", "the same list is there already"));
+            }
             if lists.iter().any(|known| known.name == read.name) {
                 match has_name {
                     Some(line) => {
