@@ -16,7 +16,7 @@
 //! | `json`, `rss` | the formats |
 //! | `file` | torrent files |
 
-mod file;
+pub(super) mod file;
 mod items;
 mod json;
 mod query;

@@ -42,7 +42,7 @@ pub(super) fn name_at(path: &str) -> Option<String> {
 }
 
 /// Returns the path of the file of a torrent without its first slash, if there is one.
-pub(super) fn path_of(torrent: &Torrent) -> Option<String> {
+pub(in crate::web) fn path_of(torrent: &Torrent) -> Option<String> {
     let is_public = torrent.privacy == Privacy::Public;
     torrent.file().filter(|_| is_public)?;
     let name = utf8_percent_encode(&torrent.name, SEGMENT);

@@ -18,6 +18,7 @@ use super::layout::{Address, Layout, Section, Site};
 use super::row::{ShownState, link};
 use super::torrents::condition_text;
 use super::value::{ByteSize, Name, Number, OrUnknown, When};
+use crate::web::feeds::file::path_of;
 use seedwatch_core::snapshot::{Privacy, Snapshot, TorrentView};
 use seedwatch_torrent::Hashes;
 
@@ -55,6 +56,8 @@ struct Facts<'a> {
     privacy: &'static str,
     last_peer_seen: When,
     web_seeds: Vec<String>,
+    /// The path of its torrent file without the first slash, if there is one.
+    file: Option<String>,
     /// The last segment of its address in the API and of its badge.
     segment: String,
 }
@@ -123,6 +126,7 @@ fn facts<'a>(snapshot: &Snapshot, view: TorrentView<'a>) -> Facts<'a> {
         },
         last_peer_seen: When(snapshot.taken, view.last_peer_seen.get()),
         web_seeds: web_seeds.map(ToString::to_string).collect(),
+        file: path_of(torrent),
         segment: link(view),
     }
 }

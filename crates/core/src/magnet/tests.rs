@@ -104,7 +104,8 @@ fn trackers_are_ranked_by_the_peers_that_only_they_list() {
     assert_eq!(
         words(&repaired),
         [
-            "http://c.example:80 comes earlier: it lists 7 peers, of which no other source lists 7.",
+            "http://c.example:80 comes earlier: it lists 7 peers, of which no other source lists \
+             7.",
             "udp://b.example:1 comes earlier: it lists 9 peers, of which no other source lists 2.",
         ]
     );

@@ -56,6 +56,23 @@ async fn magnet_links_are_shown_as_published_and_repaired() {
 }
 
 #[tokio::test]
+async fn a_torrent_file_is_offered_if_there_is_one_and_it_is_public() {
+    for (privacy, is_offered) in [(Privacy::Public, true), (Privacy::Consented, false)] {
+        let mut it = named("t 1", 1);
+        it.torrent.privacy = privacy;
+        it.torrent.details = seedwatch_torrent::Details {
+            file: Some(std::path::Path::new("t.torrent").into()),
+            ..seedwatch_torrent::Details::default()
+        }
+        .boxed();
+        let snapshot = sample::snapshot().with_torrents([it.parts()]);
+        let page = page(snapshot, "/torrents/t%201").await;
+        let link = "<a href=\"../torrent-files/t%201.torrent\">Torrent file</a>";
+        assert_eq!(page.contains(link), is_offered, "{page}");
+    }
+}
+
+#[tokio::test]
 async fn a_private_torrent_has_no_magnet_link() {
     for privacy in [Privacy::LeftAlone, Privacy::Consented] {
         let mut it = named("t", 1);
