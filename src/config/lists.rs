@@ -118,7 +118,9 @@ pub(super) fn read(
         if let Some(mut read) = reader.read(list.value, catalogue, report) {
             let is_same = |known: &List| known.source == read.source && known.format == read.format;
             if lists.iter().any(is_same) {
-                report.fault(reader.fault(list.line, "", "the same list is there already"));
+                let message = "the same list is there already: left out";
+                report.warn(reader.fault(list.line, "", message));
+                continue;
             }
             if lists.iter().any(|known| known.name == read.name) {
                 match has_name {
