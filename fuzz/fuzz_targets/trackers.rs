@@ -1,5 +1,5 @@
-//! Any text can be read as a magnet link, as announce URLs or as a web seed, and no URL hides another
-//! one. A link that is written is read again. Run it as `krpc` is run.
+//! Any text can be read as a magnet link, as announce URLs or as a web seed, and no URL hides
+//! another one. A link that is written is read again. Run it as `krpc` is run.
 
 #![no_main]
 

@@ -234,7 +234,10 @@ impl TrackerDraft {
         &mut self,
         mut replace: impl FnMut(Arc<TrackerUrl>) -> Option<Arc<TrackerUrl>>,
     ) {
-        let (urls, tiers) = (std::mem::take(&mut self.urls), std::mem::take(&mut self.tiers));
+        let (urls, tiers) = (
+            std::mem::take(&mut self.urls),
+            std::mem::take(&mut self.tiers),
+        );
         let kept = urls.into_iter().zip(tiers);
         let kept = kept.filter_map(|(url, tier)| Some((replace(url)?, tier)));
         (self.urls, self.tiers) = kept.unzip();

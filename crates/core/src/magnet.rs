@@ -107,15 +107,26 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listed = |f: &mut fmt::Formatter<'_>, peers: &u32, exclusive: &u32| {
             let peers = plural(*peers, "peer");
-            write!(f, "it lists {peers}, of which no other source lists {exclusive}.")
+            write!(
+                f,
+                "it lists {peers}, of which no other source lists {exclusive}."
+            )
         };
         match self {
             Self::LeftOut { tracker, why } => write!(f, "{tracker} is left out: {why}."),
-            Self::Added { tracker, peers, exclusive } => {
+            Self::Added {
+                tracker,
+                peers,
+                exclusive,
+            } => {
                 write!(f, "{tracker} is added: ")?;
                 listed(f, peers, exclusive)
             }
-            Self::Promoted { tracker, peers, exclusive } => {
+            Self::Promoted {
+                tracker,
+                peers,
+                exclusive,
+            } => {
                 write!(f, "{tracker} comes earlier: ")?;
                 listed(f, peers, exclusive)
             }

@@ -75,7 +75,9 @@ impl<'a> Entry<'a> {
     fn of(view: TorrentView<'a>, query: &Query<'_>) -> Option<Self> {
         let torrent = view.torrent;
         let is_wanted = query.collection.is_none_or(|name| {
-            torrent.collection().is_some_and(|collection| **collection == *name)
+            torrent
+                .collection()
+                .is_some_and(|collection| **collection == *name)
         });
         if torrent.privacy != Privacy::Public || !is_wanted {
             return None;
@@ -112,7 +114,12 @@ impl<'a> Entry<'a> {
     /// recover; then by copies, unknown ones after one copy; then the largest.
     fn rank(&self) -> (bool, u32, bool, Reverse<u64>) {
         let copies = self.copies.unwrap_or(1);
-        (self.is_recovering, copies, self.copies.is_none(), Reverse(self.bytes))
+        (
+            self.is_recovering,
+            copies,
+            self.copies.is_none(),
+            Reverse(self.bytes),
+        )
     }
 }
 
@@ -133,7 +140,11 @@ impl<'a> Selection<'a> {
             })
             .collect();
         let chosen = choose(query.client, &offers, query.max_bytes, MAX_ENTRIES);
-        let mut entries: Vec<_> = chosen.iter().filter_map(|at| needy.get(*at)).copied().collect();
+        let mut entries: Vec<_> = chosen
+            .iter()
+            .filter_map(|at| needy.get(*at))
+            .copied()
+            .collect();
         // The order of names breaks ties.
         entries.sort_by_key(|entry| (entry.rank(), &entry.view.torrent.name));
         Self {
@@ -151,11 +162,16 @@ impl<'a> Selection<'a> {
 
 /// Assumes for torrents of unknown size the mean of the known sizes.
 fn assume_sizes(needy: &mut [Entry<'_>]) {
-    let known = needy.iter().map(|entry| entry.bytes).filter(|bytes| *bytes > 0);
+    let known = needy
+        .iter()
+        .map(|entry| entry.bytes)
+        .filter(|bytes| *bytes > 0);
     let (count, sum) = known.fold((0, 0), |(count, sum), bytes| {
         (count + 1, sum + u128::from(bytes))
     });
-    let mean = sum.checked_div(count).map_or(USUAL_SIZE, |mean| mean as u64);
+    let mean = sum
+        .checked_div(count)
+        .map_or(USUAL_SIZE, |mean| mean as u64);
     for entry in needy.iter_mut().filter(|entry| entry.bytes == 0) {
         entry.bytes = mean;
     }

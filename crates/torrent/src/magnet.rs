@@ -168,8 +168,8 @@ enum Key {
 }
 
 impl Key {
-    /// Recognises `xt`, `dn`, `tr` and `ws` in any case, numbered (`tr.1`, `tr[1]`, `tr[]`) or not, and
-    /// parameters to skip.
+    /// Recognises `xt`, `dn`, `tr` and `ws` in any case, numbered (`tr.1`, `tr[1]`, `tr[]`) or not,
+    /// and parameters to skip.
     fn of(key: &str) -> Option<Self> {
         if SKIPPED.iter().any(|name| key.eq_ignore_ascii_case(name))
             || strip_prefix_ignore_case(key, "x.").is_some()

@@ -146,7 +146,10 @@ impl Metainfo {
         let info = info.ok_or(MetainfoError::NoInfo)?;
         let summary = Summary::of(info);
         let announced = [announce, tiers].into_iter().flatten();
-        let (trackers, tiers) = announced.flat_map(tiered_urls).take(Self::MAX_TRACKERS).unzip();
+        let (trackers, tiers) = announced
+            .flat_map(tiered_urls)
+            .take(Self::MAX_TRACKERS)
+            .unzip();
         Ok(Self {
             hashes: summary.hashes(info.raw())?,
             name: summary.name(),

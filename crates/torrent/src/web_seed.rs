@@ -157,7 +157,10 @@ mod tests {
         ] {
             let seed = parse(text).unwrap();
             assert_eq!(seed.public_url(), Some(url));
-            assert_eq!((seed.to_string(), format!("{seed:?}")), (shown.into(), shown.into()));
+            assert_eq!(
+                (seed.to_string(), format!("{seed:?}")),
+                (shown.into(), shown.into())
+            );
         }
     }
 
@@ -180,7 +183,10 @@ mod tests {
             ("http:///a", WebSeedError::Host),
             ("http://a..b/", WebSeedError::Host),
             ("http://w.example/a\nb", WebSeedError::Space),
-            ("http://169.254.169.254/latest", WebSeedError::NeverContacted),
+            (
+                "http://169.254.169.254/latest",
+                WebSeedError::NeverContacted,
+            ),
             ("http://u:p@w.example/", WebSeedError::Credentials),
             (&long, WebSeedError::TooLong),
         ] {

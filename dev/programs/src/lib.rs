@@ -23,8 +23,8 @@ const DEMAND: &str = "SEEDWATCH_TESTS";
 /// Returns from the test if one of these programs is missing, and prints that it was skipped.
 ///
 /// A program is a name to look for in `PATH`, or one of these: `libtorrent`, the Python module;
-/// `bittorrent-tracker`, `aquatic_udp`, `flexget` and `schemathesis`, which `tests/all` puts into its
-/// cache; `network namespaces`, the permission to make them.
+/// `bittorrent-tracker`, `aquatic_udp`, `flexget` and `schemathesis`, which `tests/all` puts into
+/// its cache; `network namespaces`, the permission to make them.
 #[macro_export]
 macro_rules! skip_without {
     ($programs:expr) => {

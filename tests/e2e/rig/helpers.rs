@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::process::Process;
-use super::{address, http, tools};
+use super::{address, http, tools, wait};
 
 /// qBittorrent without a window, with one rule for one feed.
 pub(crate) struct QBittorrent {
@@ -66,8 +67,27 @@ impl QBittorrent {
         }
     }
 
+    /// Waits until the client seeds one torrent, and returns its hash. The client has announced
+    /// itself as a leecher, because it did not have the metadata, and tells the tracker that it
+    /// seeds when the interval of the tracker is over. The test does not wait for that.
+    pub(crate) fn wait_until_seeding(&self) -> String {
+        let is_seeding = |torrent: &Value| {
+            let state = torrent["state"].as_str();
+            matches!(state, Some("uploading" | "stalledUP" | "forcedUP"))
+        };
+        let hash = wait::until("qBittorrent seeds", wait::PATIENCE, || {
+            let torrents = self.torrents()?;
+            let torrent = torrents.iter().find(|it| is_seeding(it))?;
+            Some(torrent["hash"].as_str()?.to_owned())
+        });
+        let announce = "/api/v2/torrents/reannounce";
+        let answer = http::post_form(self.control, announce, "hashes=all").unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        hash
+    }
+
     /// Returns the torrents of the client as JSON; `None` while it does not answer.
-    pub(crate) fn torrents(&self) -> Option<Vec<serde_json::Value>> {
+    pub(crate) fn torrents(&self) -> Option<Vec<Value>> {
         let answer = http::request(self.control, "GET", "/api/v2/torrents/info", &[]).ok()?;
         serde_json::from_slice(&answer.body).ok()
     }

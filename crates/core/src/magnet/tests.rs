@@ -62,7 +62,10 @@ fn repair(torrent: &Torrent, announces: &[AnnounceRow]) -> Repaired {
 /// Returns the hosts of the trackers of a link.
 fn hosts(magnet: &str) -> Vec<String> {
     let magnet = Magnet::parse(magnet).unwrap();
-    let urls = magnet.trackers.iter().map(|url| TrackerUrl::parse(url).unwrap());
+    let urls = magnet
+        .trackers
+        .iter()
+        .map(|url| TrackerUrl::parse(url).unwrap());
     urls.map(|url| url.host().to_string()).collect()
 }
 
@@ -92,11 +95,15 @@ fn trackers_are_ranked_by_the_peers_that_only_they_list() {
         &torrent(&[A, B, C]),
         &[listing(50, 0), listing(9, 2), listing(7, 7)],
     );
-    assert_eq!(hosts(&repaired.magnet), ["c.example", "b.example", "a.example"]);
+    assert_eq!(
+        hosts(&repaired.magnet),
+        ["c.example", "b.example", "a.example"]
+    );
     assert_eq!(
         words(&repaired),
         [
-            "http://c.example:80 comes earlier: it lists 7 peers, of which no other source lists 7.",
+            "http://c.example:80 comes earlier: it lists 7 peers, of which no other source lists \
+             7.",
             "udp://b.example:1 comes earlier: it lists 9 peers, of which no other source lists 2.",
         ]
     );
@@ -107,7 +114,10 @@ fn the_order_within_a_tier_is_kept() {
     let second = |url| (url, Some(1));
     let torrent = torrent(&[A, second(B.0), second(C.0)]);
     let repaired = repair(&torrent, &[listing(1, 0), listing(1, 0), listing(7, 7)]);
-    assert_eq!(hosts(&repaired.magnet), ["b.example", "c.example", "a.example"]);
+    assert_eq!(
+        hosts(&repaired.magnet),
+        ["b.example", "c.example", "a.example"]
+    );
 }
 
 #[test]
@@ -168,7 +178,11 @@ fn trackers_of_the_configuration_are_added_if_they_list_peers() {
     let ours = |url| (url, None);
     let torrent = torrent(&[A, ours(B.0), ours(C.0)]);
     assert_eq!(hosts(&published(&torrent).unwrap()), ["a.example"]);
-    let rows = [failing(FailureReason::Timeout), listing(2, 2), listing(0, 0)];
+    let rows = [
+        failing(FailureReason::Timeout),
+        listing(2, 2),
+        listing(0, 0),
+    ];
     let repaired = repair(&torrent, &rows);
     assert_eq!(hosts(&repaired.magnet), ["b.example"]);
     assert_eq!(
@@ -197,7 +211,10 @@ fn no_link_shows_a_secret_or_a_private_torrent() {
     let repaired = repair(&torrent, &[listing(5, 5), listing(1, 0)]);
     for link in [published(&torrent).unwrap(), repaired.magnet.clone()] {
         assert!(!link.contains("hunter2"), "{link}");
-        assert!(link.ends_with("&ws=https%3A%2F%2Fw.example%2Fa%2520b%2F"), "{link}");
+        assert!(
+            link.ends_with("&ws=https%3A%2F%2Fw.example%2Fa%2520b%2F"),
+            "{link}"
+        );
         assert_eq!(hosts(&link), ["b.example"]);
     }
     assert_eq!(

@@ -52,7 +52,10 @@ const ALL: Query<'_> = Query {
 
 fn names(snapshot: &Snapshot, query: Query<'_>) -> Vec<String> {
     let selection = Selection::of(snapshot, &query);
-    let names = selection.entries.iter().map(|entry| entry.view.torrent.name.to_string());
+    let names = selection
+        .entries
+        .iter()
+        .map(|entry| entry.view.torrent.name.to_string());
     names.collect()
 }
 
@@ -74,12 +77,25 @@ fn the_most_needed_come_first_and_unknown_seeders_are_not_none() {
         sample(8, State::Unobserved, Some(0), 1),
     ]);
     assert_eq!(names(&snapshot, ALL), ["t6", "t3", "t4", "t2", "t0", "t7"]);
-    let wider = Query { max_copies: 3, ..ALL };
-    assert_eq!(names(&snapshot, wider), ["t6", "t3", "t4", "t2", "t0", "t1", "t7"]);
-    let narrower = Query { max_copies: 1, ..ALL };
+    let wider = Query {
+        max_copies: 3,
+        ..ALL
+    };
+    assert_eq!(
+        names(&snapshot, wider),
+        ["t6", "t3", "t4", "t2", "t0", "t1", "t7"]
+    );
+    let narrower = Query {
+        max_copies: 1,
+        ..ALL
+    };
     assert_eq!(names(&snapshot, narrower), ["t6", "t3", "t4", "t2", "t7"]);
     let selection = Selection::of(&snapshot, &ALL);
-    let since: Vec<_> = selection.entries.iter().map(|entry| entry.since.unwrap().0).collect();
+    let since: Vec<_> = selection
+        .entries
+        .iter()
+        .map(|entry| entry.since.unwrap().0)
+        .collect();
     assert_eq!(since[0], 1_790_000_006);
     assert_eq!(since[5], 1_780_000_000);
     assert_eq!(selection.latest(), Some(Unix(1_790_000_006)));
@@ -99,7 +115,10 @@ fn private_torrents_are_never_selected() {
 
 #[test]
 fn a_collection_can_be_asked_for() {
-    let mut samples = vec![sample(0, State::Dead, None, 1), sample(1, State::Dead, None, 1)];
+    let mut samples = vec![
+        sample(0, State::Dead, None, 1),
+        sample(1, State::Dead, None, 1),
+    ];
     samples[1].torrent.details = Details {
         collection: Some(Arc::from("census")),
         ..Details::default()

@@ -198,7 +198,10 @@ mod tests {
         }
         for (part, peers) in [(1, 100_000), (99_999, 100_000), (7, 1000), (0, 1000)] {
             let read = ExclusiveShare::new(part, peers).of(peers).unwrap();
-            assert!((part..=part + peers / 254 + 1).contains(&read), "{part} of {peers}");
+            assert!(
+                (part..=part + peers / 254 + 1).contains(&read),
+                "{part} of {peers}"
+            );
         }
         assert_eq!(ExclusiveShare::new(0, 0).of(0), None);
         assert_eq!(ExclusiveShare::UNKNOWN.of(9), None);

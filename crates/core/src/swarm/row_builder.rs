@@ -224,9 +224,9 @@ impl<'a> RowBuilder<'a> {
         let probe_success = PerSource::from_fn(|source| self.sources[source].success);
         let all = self.unite();
         let mut exclusive = vec![0; self.announces.len()];
-        let union = all.is_asked().then(|| {
-            PeerUnion::with_exclusive(&all.v4, &all.v6, &mut exclusive)
-        });
+        let union = all
+            .is_asked()
+            .then(|| PeerUnion::with_exclusive(&all.v4, &all.v6, &mut exclusive));
         for (row, part) in self.announces.iter_mut().zip(exclusive) {
             row.exclusive = ExclusiveShare::new(part, row.peers.get().unwrap_or(0));
         }
@@ -343,8 +343,7 @@ impl<'a> ListSet<'a> {
 
     /// Returns the union of the lists, if at least one is known.
     fn union(&self) -> Option<PeerUnion<'a>> {
-        self.is_asked()
-            .then(|| PeerUnion::new(&self.v4, &self.v6))
+        self.is_asked().then(|| PeerUnion::new(&self.v4, &self.v6))
     }
 }
 

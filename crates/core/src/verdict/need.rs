@@ -109,8 +109,14 @@ mod tests {
     fn a_need_ends_after_seven_days_in_which_the_torrent_was_well() {
         let mut memory = NeedMemory::default();
         assert_eq!(since(&mut memory, &[(0, Some(false))]), None);
-        assert_eq!(since(&mut memory, &[(1, Some(true)), (3, Some(true))]), Some(1));
-        assert_eq!(since(&mut memory, &[(4, Some(false)), (10, Some(false))]), Some(1));
+        assert_eq!(
+            since(&mut memory, &[(1, Some(true)), (3, Some(true))]),
+            Some(1)
+        );
+        assert_eq!(
+            since(&mut memory, &[(4, Some(false)), (10, Some(false))]),
+            Some(1)
+        );
         assert_eq!(since(&mut memory, &[(11, Some(false))]), None);
         assert_eq!(since(&mut memory, &[(12, Some(true))]), Some(12));
     }
@@ -121,7 +127,10 @@ mod tests {
             let mut memory = NeedMemory::default();
             let days = [(0, Some(true)), (1, Some(false)), (5, interruption)];
             assert_eq!(since(&mut memory, &days), Some(0));
-            assert_eq!(since(&mut memory, &[(6, Some(false)), (12, Some(false))]), Some(0));
+            assert_eq!(
+                since(&mut memory, &[(6, Some(false)), (12, Some(false))]),
+                Some(0)
+            );
             assert_eq!(since(&mut memory, &[(13, Some(false))]), None);
         }
     }
@@ -130,7 +139,10 @@ mod tests {
     fn a_clock_that_was_ahead_does_not_end_or_prolong_a_need() {
         let mut memory = NeedMemory::default();
         memory.update(Some(true), Unix(START + 900 * DAY), RECOVERED_AFTER);
-        assert_eq!(since(&mut memory, &[(0, Some(true)), (1, Some(false))]), Some(0));
+        assert_eq!(
+            since(&mut memory, &[(0, Some(true)), (1, Some(false))]),
+            Some(0)
+        );
         // A clock that is not set says nothing.
         memory.update(Some(false), Unix(7), RECOVERED_AFTER);
         assert_eq!(since(&mut memory, &[(2, Some(false))]), Some(0));

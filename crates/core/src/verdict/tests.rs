@@ -9,8 +9,8 @@ mod year;
 use std::time::Duration;
 
 use super::{
-    Circumstances, Condition, Evidence, MIN_EMPTY_TIME, NetworkState, RECOVERED_AFTER, Reason, Rounds, SourceSet,
-    State, VerdictMemory,
+    Circumstances, Condition, Evidence, MIN_EMPTY_TIME, NetworkState, RECOVERED_AFTER, Reason,
+    Rounds, SourceSet, State, VerdictMemory,
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_torrent::Family;

@@ -103,7 +103,11 @@ mod tests {
             };
             let first = copy(&bytes);
             let read = Metainfo::parse(&first).unwrap();
-            assert_eq!((&read.hashes, read.size), (&original.hashes, original.size), "{name}");
+            assert_eq!(
+                (&read.hashes, read.size),
+                (&original.hashes, original.size),
+                "{name}"
+            );
             assert_eq!(read.trackers[1..], trackers, "{name}");
             let seeds = [("https://w.example/".to_owned(), WebSeedKind::Files)];
             assert_eq!(read.web_seeds, seeds, "{name}");

@@ -94,7 +94,10 @@ fn web_seeds_may_be_a_list_a_string_or_empty() {
         ("8:url-list0:", vec![]),
         ("8:url-list1:a", vec![files("a")]),
         ("8:url-listl1:a0:1:be", vec![files("a"), files("b")]),
-        ("9:httpseedsl1:ae8:url-list1:b", vec![files("b"), pieces("a")]),
+        (
+            "9:httpseedsl1:ae8:url-list1:b",
+            vec![files("b"), pieces("a")],
+        ),
         ("8:url-listi1e", vec![]),
     ] {
         let bytes = format!("d{entries}4:infod6:pieces0:ee");
