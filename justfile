@@ -109,6 +109,15 @@ geoip *VERSION:
 geoip-compare *PACKAGE:
     crates/geo/dbip/compare {{PACKAGE}}
 
+# Makes the world map of the pages from public data; needs npm
+world:
+    src/web/world/refresh
+
+# Takes a picture of every page into FOLDER, wide and narrow, light and dark, to look at them
+pages-pictures FOLDER:
+    mkdir -p {{FOLDER}}
+    SEEDWATCH_PICTURES={{FOLDER}} cargo test --locked --test browser
+
 # Builds the Debian package
 deb:
     cargo deb --locked

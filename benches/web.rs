@@ -23,7 +23,13 @@ use tokio::runtime::Runtime;
 const RUNS: usize = 9;
 
 /// Torrents, an address, and its budget in milliseconds.
-const CASES: [(usize, &str, &str, u128); 14] = [
+const CASES: [(usize, &str, &str, u128); 20] = [
+    (10_000, "to do", "/", 50),
+    (10_000, "torrents", "/torrents?state=alive&sort=-peers", 50),
+    (100_000, "to do", "/", 100),
+    (100_000, "torrents", "/torrents?page=500", 100),
+    (100_000, "search", "/torrents?q=PART-0777", 200),
+    (100_000, "countries", "/countries", 200),
     (10_000, "list", "/api/v1/torrents", 100),
     (10_000, "table", "/torrents.csv", 100),
     (100_000, "list", "/api/v1/torrents", 1000),

@@ -2,7 +2,9 @@
 //!
 //! | Endpoint | Answer |
 //! |---|---|
-//! | `GET /` | the status page, for people |
+//! | `GET /` | what needs doing, for people |
+//! | `GET /torrents`, `/collections`, `/trackers`, each with `…/NAME`; `/countries`, `/events`, `/about` | further pages for people |
+//! | `GET /badge/torrent/NAME.svg`, `/badge/collection/NAME.svg` | the state as a picture |
 //! | `GET /runbook` | what to do when an alert fires |
 //! | `GET /metrics` (`--web.telemetry-path`) | the snapshot as OpenMetrics 1.0 or text 0.0.4 |
 //! | `GET /-/healthy` | 200 while the main loop turns, 503 if it has not for a minute |
@@ -21,6 +23,8 @@
 //! | `GET /events.atom`, `GET /trackers.txt` | events as a feed; trackers that work |
 //! | `GET /api/v1/needs-seeding`, `/dyn/generate_torrents` | what a helper should seed |
 //! | `GET /torrent-files/NAME.torrent` | the torrent file, if the configuration names one |
+//!
+//! With `--web.public`, there are no metrics, no configuration and no reload.
 //!
 //! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. Errors
 //! of the API are JSON, and a parameter that an endpoint does not know is one. TLS, passwords and
@@ -43,7 +47,6 @@ mod parameters;
 mod query;
 mod route;
 mod runbook;
-mod status;
 mod timestamp;
 mod validators;
 
@@ -64,6 +67,7 @@ pub use self::query::{Filter, LabelFilter, Search, Selection, Sort, SortKey, Tor
 use exports::atom::Address;
 use feeds::DailyToken;
 use heartbeat::Heartbeat;
+use pages::Site;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_exporter::{ExternalUrl, Pages};
 use validators::Generations;
@@ -82,6 +86,7 @@ pub struct State {
     pub effective_config: ArcSwap<String>,
     telemetry_path: String,
     external_url: Option<ExternalUrl>,
+    is_public: bool,
     reload: mpsc::Sender<ReloadResult>,
     ready: AtomicBool,
     heartbeat: Heartbeat,
@@ -106,6 +111,7 @@ impl State {
             effective_config: ArcSwap::default(),
             telemetry_path,
             external_url: None,
+            is_public: false,
             reload,
             ready: AtomicBool::new(false),
             heartbeat: Heartbeat::default(),
@@ -121,6 +127,23 @@ impl State {
     pub fn with_external_url(mut self, url: Option<ExternalUrl>) -> Self {
         self.external_url = url;
         self
+    }
+
+    /// Sets whether strangers may read (`--web.public`): metrics, configuration and reload are then
+    /// not there.
+    #[must_use]
+    pub fn with_public(mut self, is_public: bool) -> Self {
+        self.is_public = is_public;
+        self
+    }
+
+    /// Returns what pages say about the server.
+    fn site(&self) -> Site {
+        Site {
+            metrics: self.telemetry_path.clone(),
+            external_url: self.external_url.clone(),
+            is_public: self.is_public,
+        }
     }
 
     /// Returns the path of a request without that of the external URL, or `None` if the request

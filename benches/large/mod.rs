@@ -74,6 +74,7 @@ fn tracker_row(url: &TrackerUrl) -> Arc<TrackerRow> {
         phases: [Some(phases), None],
         certificate_expiry: None,
         interval: Some(Duration::from_secs(1800)),
+        next_probe: Some(Unix(1_790_000_000)),
         requests: 123_456,
         probes: 61_728,
         failures: [7; 13],

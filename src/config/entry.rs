@@ -384,9 +384,21 @@ fn labels(
     raw: BTreeMap<Str<'_>, Text<'_>>,
     report: &mut Report,
 ) -> BTreeMap<String, String> {
+    check_labels(raw, report, |line, key, message| {
+        at.fault(if line == 0 { at.line } else { line }, key, message)
+    })
+}
+
+/// Reads the labels of an entry. `fault` makes a fault of a line, a key and what is wrong; line 0
+/// stands for that of the entry.
+pub(super) fn check_labels(
+    raw: BTreeMap<Str<'_>, Text<'_>>,
+    report: &mut Report,
+    fault: impl Fn(u32, &str, &str) -> Fault,
+) -> BTreeMap<String, String> {
     if raw.len() > MAX_LABELS {
         let message = format!("more than {MAX_LABELS} labels");
-        report.fault(at.fault(at.line, "labels", message));
+        report.fault(fault(0, "labels", &message));
         return BTreeMap::new();
     }
     let mut labels = BTreeMap::new();
@@ -397,7 +409,7 @@ fn labels(
             }
             Err(message) => {
                 let key = format!("labels.{}", printable(&name));
-                report.fault(at.fault(value.line, &key, message));
+                report.fault(fault(value.line, &key, message));
             }
         }
     }

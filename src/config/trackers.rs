@@ -52,6 +52,16 @@ impl Interner {
         self.configured.extend(local.map(identity));
     }
 
+    /// Takes URLs of a configuration that was read already.
+    pub(super) fn know<'a>(&mut self, urls: impl Iterator<Item = &'a Arc<TrackerUrl>>) {
+        for url in urls {
+            if url.scope() == AddressScope::Local {
+                self.configured.insert(identity(url));
+            }
+            self.urls.insert(Arc::clone(url));
+        }
+    }
+
     /// Returns the URL of a text, parsed at most once.
     pub(super) fn get(
         &mut self,
@@ -207,6 +217,15 @@ impl TrackerDraft {
         Self {
             tiers: vec![Tier::CONFIGURED; urls.len()],
             urls,
+        }
+    }
+
+    /// Returns the trackers of a torrent that was read already.
+    pub(super) fn of(list: &TrackerList) -> Self {
+        let tier = |n: usize| list.tier(n).map_or(Tier::CONFIGURED, Tier::of);
+        Self {
+            urls: list.to_vec(),
+            tiers: (0..list.len()).map(tier).collect(),
         }
     }
 

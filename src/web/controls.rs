@@ -39,6 +39,11 @@ impl Endpoint {
         }
     }
 
+    /// Returns whether strangers may read it.
+    pub(super) const fn is_public(self) -> bool {
+        matches!(self, Self::Healthy | Self::Ready)
+    }
+
     pub(super) fn answer(self, state: &State, request: ReadRequest<'_>) -> HttpResponse {
         match self {
             Self::Metrics => metrics(state, request.page),

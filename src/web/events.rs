@@ -132,7 +132,7 @@ impl<'a> Events<'a> {
 
 /// Returns the identity of a torrent: of a configured one by its name or an info-hash, or the
 /// info-hash itself.
-fn find(snapshot: &Snapshot, text: &str) -> Option<InfoHash> {
+pub(super) fn find(snapshot: &Snapshot, text: &str) -> Option<InfoHash> {
     let torrents = &snapshot.torrents;
     if let Ok(index) = torrents.binary_search_by(|torrent| (*torrent.name).cmp(text)) {
         return torrents[index].hashes.wire().next();

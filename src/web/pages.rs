@@ -1,63 +1,77 @@
-//! The HTML pages, for people.
+//! The pages for people. They load no other resource and run no script.
+//!
+//! | File | Page |
+//! |---|---|
+//! | `todo` | `/`: what needs doing |
+//! | `torrents`, `torrent` | `/torrents`, `/torrents/NAME` |
+//! | `collections`, `collection` | `/collections`, `/collections/NAME` |
+//! | `trackers`, `tracker` | `/trackers`, `/trackers/NAME` |
+//! | `countries` | `/countries` |
+//! | `events` | `/events` |
+//! | `about` | `/about`: the daemon itself |
+//! | `badge` | `/badge/collection/NAME.svg`, `/badge/torrent/NAME.svg` |
+//! | `problem` | what is shown in place of a page that cannot be |
+//!
+//! | File | Shared parts |
+//! |---|---|
+//! | `route` | which page a path names |
+//! | `layout` | what stands around every page |
+//! | `row`, `urgency` | rows of torrents, the most urgent first |
+//! | `tiles` | numbers that lead to what they count |
+//! | `paging` | tables over several pages |
+//! | `chart`, `world` | drawings |
+//! | `value` | numbers, times and names |
+//!
+//! The HTML stands in `src/web/templates`, one file per page around `layout.html`. The types here
+//! hold what the templates show. Rows are built one at a time, while a page is written.
 
-use hyper::StatusCode;
-use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use seedwatch_exporter::response::text;
-use seedwatch_exporter::{HttpResponse, PageAborted, PageRequest};
+mod about;
+mod badge;
+mod changes;
+mod chart;
+mod collection;
+mod collections;
+mod countries;
+mod events;
+mod layout;
+mod paging;
+mod problem;
+mod route;
+mod row;
+mod tiles;
+mod todo;
+mod torrent;
+mod torrents;
+mod tracker;
+mod trackers;
+mod urgency;
+mod value;
+mod world;
 
-use super::State;
-use super::answer::{HTML, ReadRequest};
-use super::runbook;
-use super::status;
+use std::sync::LazyLock;
 
-/// A page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Endpoint {
-    Status,
-    Runbook,
-}
+use data_encoding::BASE64;
+use hyper::header::HeaderValue;
+use sha2::{Digest, Sha256};
 
-impl Endpoint {
-    /// Returns the page at a path.
-    pub(super) fn of(path: &str) -> Option<Self> {
-        match path {
-            "/" => Some(Self::Status),
-            "/runbook" => Some(Self::Runbook),
-            _ => None,
-        }
-    }
+pub(super) use self::layout::Site;
+pub(super) use self::route::Endpoint;
 
-    /// Returns the page.
-    pub(super) async fn answer(&self, state: &State, request: ReadRequest<'_>) -> HttpResponse {
-        match self {
-            Self::Status => status(state, request.page),
-            Self::Runbook => runbook(state),
-        }
-    }
-}
+/// The style sheet of all pages.
+pub(super) const STYLE: &str = include_str!("templates/style.css");
 
-/// Returns the status page.
-fn status(state: &State, request: PageRequest<'_>) -> HttpResponse {
-    let snapshot = state.snapshot.load_full();
-    let metrics = state.telemetry_path.clone();
-    let external_url = state.external_url.clone();
-    let mut answer = state.pages.stream(request, HTML, move |sink| {
-        status::write(&snapshot, &metrics, external_url.as_ref(), sink).map_err(|_| PageAborted)
-    });
-    allow_style(&mut answer);
-    answer
-}
+/// The content security policy of a page: no resource, no script, no framing. The one style sheet
+/// is allowed by its hash. Every page has the form of the search, which is sent to this server.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy("'self'"));
 
-/// Returns the runbook.
-fn runbook(state: &State) -> HttpResponse {
-    let mut answer = text(StatusCode::OK, runbook::page(state.external_url.as_ref()));
-    answer.headers_mut().insert(CONTENT_TYPE, HTML);
-    allow_style(&mut answer);
-    answer
-}
+/// The policy of a page without a form.
+static POLICY_WITHOUT_FORM: LazyLock<HeaderValue> = LazyLock::new(|| policy("'none'"));
 
-/// Allows a page its style sheet. The server forbids every other answer to load or run anything.
-fn allow_style(page: &mut HttpResponse) {
-    let fields = page.headers_mut();
-    fields.insert(CONTENT_SECURITY_POLICY, status::POLICY.clone());
+fn policy(form_action: &str) -> HeaderValue {
+    let hash = BASE64.encode(&Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; \
+         form-action {form_action}; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
 }

@@ -37,7 +37,7 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
     let Some(path) = state.local_path(request.uri().path()) else {
         return with_slash(request.uri().path());
     };
-    if path == controls::RELOAD {
+    if path == controls::RELOAD && !state.is_public {
         return match *request.method() == Method::POST {
             true => controls::reload(state).await,
             false => not_allowed(WRITE),
@@ -62,7 +62,7 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
 /// Answers GET and HEAD.
 async fn answer_read(state: &State, read: ReadRequest<'_>) -> HttpResponse {
     let path = read.path;
-    if let Some(endpoint) = controls::Endpoint::of(path, &state.telemetry_path) {
+    if let Some(endpoint) = control(state, path) {
         endpoint.answer(state, read)
     } else if let Some(endpoint) = pages::Endpoint::of(path) {
         endpoint.answer(state, read).await
@@ -79,9 +79,15 @@ async fn answer_read(state: &State, read: ReadRequest<'_>) -> HttpResponse {
     }
 }
 
+/// Returns the control at a path. What is not for strangers is not there if they may read.
+fn control(state: &State, path: &str) -> Option<controls::Endpoint> {
+    let endpoint = controls::Endpoint::of(path, &state.telemetry_path)?;
+    (!state.is_public || endpoint.is_public()).then_some(endpoint)
+}
+
 /// Refuses every other method: 405 if something can be read at the path, 404 if not.
 fn refuse_method(state: &State, path: &str) -> HttpResponse {
-    let exists = controls::Endpoint::of(path, &state.telemetry_path).is_some()
+    let exists = control(state, path).is_some()
         || pages::Endpoint::of(path).is_some()
         || exports::Endpoint::of(path).is_some()
         || feeds::Endpoint::of(path).is_some()

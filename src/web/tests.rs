@@ -7,9 +7,9 @@ mod load;
 mod malformed;
 mod needs_seeding;
 mod openapi;
+mod pages;
 mod passwords;
 mod protection;
-mod status;
 mod templates;
 
 use std::sync::Arc;

@@ -10,6 +10,14 @@ const DAY: u64 = 24 * 3600;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timestamp(pub(super) Unix);
 
+impl Timestamp {
+    /// Returns the same point in time for people: `2026-09-21 14:15 UTC`.
+    pub(super) fn readable(self) -> String {
+        let (date, second) = (Date::of_day(self.0.0 / DAY), self.0.0 % DAY);
+        format!("{date} {:02}:{:02} UTC", second / 3600, second / 60 % 60)
+    }
+}
+
 impl Display for Timestamp {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
         let (date, second) = (Date::of_day(self.0.0 / DAY), self.0.0 % DAY);
@@ -20,7 +28,7 @@ impl Display for Timestamp {
 
 /// A date of the Gregorian calendar (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Date {
+pub(super) struct Date {
     year: u64,
     month: u64,
     day: u64,
@@ -28,7 +36,7 @@ struct Date {
 
 impl Date {
     /// Returns the date of a day, counted from 1970-01-01.
-    fn of_day(day: u64) -> Self {
+    pub(super) fn of_day(day: u64) -> Self {
         // Years begin in March here, so that the leap day is the last one. An era has 400 years.
         let day = day + 719_468;
         let (era, day) = (day / 146_097, day % 146_097);
@@ -42,6 +50,18 @@ impl Date {
             month,
             day,
         }
+    }
+}
+
+impl Date {
+    /// Returns the day and the month for people: `21 Sep`.
+    pub(super) fn short(self) -> String {
+        const MONTHS: [&str; 12] = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ];
+        let month = (self.month as usize).checked_sub(1);
+        let month = month.and_then(|month| MONTHS.get(month)).unwrap_or(&"");
+        format!("{} {month}", self.day)
     }
 }
 
@@ -66,6 +86,11 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(Timestamp(Unix(unix)).to_string(), expected);
+        }
+        let readable = Timestamp(Unix(1_790_000_100)).readable();
+        assert_eq!(readable, "2026-09-21 14:15 UTC");
+        for (day, short) in [(0, "1 Jan"), (364, "31 Dec"), (20_717, "21 Sep")] {
+            assert_eq!(Date::of_day(day).short(), short);
         }
     }
 }

@@ -45,6 +45,8 @@ mod hangs;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod loss;
 #[cfg(test)]
 mod names;

@@ -85,7 +85,15 @@ fn neither_peers_nor_passkeys_are_shown_or_logged() {
     let refusal = daemon.reload();
     assert_eq!(refusal.status, 500);
     let mut seen = vec![("reload", refusal.text())];
-    let others = ["/metrics", "/config", "/api/v1/torrents/secret"];
+    let others = [
+        "/metrics",
+        "/config",
+        "/api/v1/torrents/secret",
+        "/torrents",
+        "/torrents/secret",
+        "/trackers",
+        "/about",
+    ];
     for path in others.into_iter().chain(LISTS) {
         let answer = daemon.get(path);
         assert_eq!(answer.status, 200, "{path}");
@@ -167,6 +175,12 @@ fn no_peer_address_is_written_or_shown() {
     let mut seen = Vec::new();
     let others = [
         "/",
+        "/torrents",
+        "/torrents/seen",
+        "/trackers",
+        "/countries",
+        "/events",
+        "/about",
         "/metrics",
         "/config",
         "/api/v1/torrents/seen",

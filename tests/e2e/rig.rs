@@ -10,6 +10,7 @@ pub(crate) mod helpers;
 pub(crate) mod http;
 pub(crate) mod krpc;
 pub(crate) mod netns;
+pub(crate) mod nginx;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod scripted;

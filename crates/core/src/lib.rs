@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`engine`] | the daemon without its sockets: joins the parts below |
 //! | [`events`] | events: changes of state, as they are kept |
+//! | [`history`] | the daily history of a torrent: one sample per day, for 90 days |
 //! | [`roster`] | the torrents, trackers and announces of the configuration, with ids stable over reloads |
 //! | [`schedule`] | what is due when: intervals, politeness, back-off |
 //! | [`cliff`] | the fall of a country or autonomous system |
@@ -21,6 +22,7 @@ pub mod connectivity;
 pub mod engine;
 pub mod events;
 mod health;
+pub mod history;
 pub mod magnet;
 pub mod needs_seeding;
 mod plural;

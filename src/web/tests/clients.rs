@@ -1,5 +1,6 @@
 //! Hostile and slow clients, and what other clients notice of them.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -80,14 +81,16 @@ async fn a_client_that_holds_all_pages_gives_way() {
 async fn many_slow_readers_keep_no_scraper_out() {
     let server = Server::start(state(load::snapshot(2_000), 8).0);
     let mut slow = tokio::task::JoinSet::new();
+    let (answered, mut answers) = tokio::sync::mpsc::unbounded_channel();
     for n in 0..20 {
-        let address = server.address;
+        let (address, answered) = (server.address, answered.clone());
         slow.spawn(async move {
             loop {
                 let mut reader = Connection::from([127, 0, 1, n], address).await;
                 let close = "Connection: close\r\n";
                 reader.request("GET /metrics", close).await;
                 while reader.some(2048).await {
+                    let _ = answered.send(n);
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
@@ -97,14 +100,17 @@ async fn many_slow_readers_keep_no_scraper_out() {
     // While all pages are being made at once, none of them is slower than the others, and a scrape
     // may be refused.
     let scraping = async {
-        while ask(&server, "GET /metrics", gzip).await.status != 503 {}
+        let mut readers = HashSet::new();
+        while readers.len() < 20 {
+            readers.extend(answers.recv().await);
+        }
         let mut whole = 0;
         while whole < 5 {
             let page = ask(&server, "GET /metrics", gzip).await;
             whole += usize::from(page.status == 200 && page.unpacked().ends_with(load::END));
         }
     };
-    timeout(2 * PATIENCE, scraping).await.unwrap();
+    timeout(4 * PATIENCE, scraping).await.unwrap();
     slow.shutdown().await;
     server.stop().await;
 }

@@ -17,7 +17,7 @@ use crate::web::State;
 const REQUESTS: usize = 120_000;
 
 /// Addresses that exist, from which the others are made.
-const ADDRESSES: [&str; 27] = [
+const ADDRESSES: [&str; 39] = [
     "/api/v1/torrents?state=dead&sort=-size&page=1&limit=10",
     "/api/v1/torrents?q=a%20b&label=team=archive&condition=no_seeder",
     "/api/v1/torrents?tracker=udp://tracker.example:1337&collection=census",
@@ -45,6 +45,18 @@ const ADDRESSES: [&str; 27] = [
     "/-/reload",
     "/metrics",
     "/",
+    "/torrents?state=at_risk&condition=few_peers&q=e&sort=-peers&limit=2&page=2",
+    "/torrents/empty",
+    "/torrents/0101010101010101010101010101010101010101",
+    "/collections?page=2",
+    "/collections/census",
+    "/trackers?page=1",
+    "/trackers/udp:%2F%2Ftracker.example:1337",
+    "/countries",
+    "/events?torrent=empty&page=2",
+    "/about",
+    "/badge/torrent/empty.svg",
+    "/badge/collection/census.svg",
 ];
 
 /// What is put into an address.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// The programs and facilities that tests with real servers and network namespaces need.
-pub(crate) const SERVERS: [&str; 11] = [
+pub(crate) const SERVERS: [&str; 12] = [
     "opentracker",
     "bittorrent-tracker",
     "aquatic_udp",
@@ -12,6 +12,7 @@ pub(crate) const SERVERS: [&str; 11] = [
     "prometheus",
     "promtool",
     "prometheus-alertmanager",
+    "nginx",
     "ip",
     "nft",
     "network namespaces",

@@ -1,4 +1,5 @@
 mod causes;
+mod changes;
 mod cliffs;
 mod contradicted;
 mod dht;
@@ -16,6 +17,7 @@ use crate::verdict::{MIN_EMPTY_TIME, RECOVERED_AFTER};
 use seedwatch_clock::Unix;
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Peers;
+use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 use seedwatch_tracker::{
     AnnounceResponse, AnnounceStrategy, FailureReason, ProbeError, ProbeStats, Report, Request,

@@ -2,6 +2,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::*;
+use crate::history::DailyHistory;
 use crate::snapshot::{ExclusiveShare, ProbeError, Problem, TorrentRow, TrackerId};
 use seedwatch_torrent::{
     Details, Hashes, InfoHash, InfoHashV2, Magnet, Tier, TrackerList, WebSeed,
@@ -51,6 +52,7 @@ fn repair_in(snapshot: &Snapshot, torrent: &Torrent, announces: &[AnnounceRow]) 
         row: &row,
         announces,
         windows: None,
+        history: DailyHistory::default(),
     };
     repaired(snapshot, view).unwrap()
 }
@@ -236,6 +238,7 @@ fn no_link_shows_a_secret_or_a_private_torrent() {
             row: &row,
             announces: &[],
             windows: None,
+            history: DailyHistory::default(),
         };
         assert_eq!(super::repaired(&Snapshot::default(), view), None);
     }

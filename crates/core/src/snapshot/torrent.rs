@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::count::{Count, UnixOption32};
 use super::windows::{ListedWindows, TorrentWindows, UniquePeers, where_known};
+use crate::history::{DailyHistory, DatedSample};
 use crate::verdict::Verdict;
 use crate::{PerSource, Source};
 #[cfg(doc)]
@@ -42,6 +43,8 @@ pub struct TorrentRow {
     pub needy_since: UnixOption32,
     /// The windows in which each source gave a list.
     pub listed: ListedWindows,
+    /// The sample of the current day, for the daily history.
+    pub today: DatedSample,
     /// Where the announces of the torrent begin in its [`Block`](super::Block), which sets this.
     pub first_announce: u32,
 }
@@ -71,13 +74,17 @@ impl TorrentRow {
     }
 }
 
-/// One torrent at one tracker.
+/// One torrent at one tracker. There may be millions. So the row does not say when the next probe is
+/// due: only the queue of the tracker knows, whose waits move all of them at once
+/// ([`TrackerRow::next_probe`](super::TrackerRow::next_probe)).
 #[derive(Debug, Clone)]
 pub struct AnnounceRow {
     /// The tracker.
     pub tracker: TrackerId,
     /// Whether the tracker's latest answer about the torrent was valid.
     pub success: Option<bool>,
+    /// When the latest probe of the torrent ended, whether it was answered or not.
+    pub last_probe: UnixOption32,
     /// Lists that are not stale, by [`Family::index`] of the announce. Two of a hybrid.
     pub lists: [u8; 2],
     /// The part of [`AnnounceRow::peers`] that no other source lists.
@@ -101,6 +108,7 @@ impl AnnounceRow {
         Self {
             tracker,
             success: None,
+            last_probe: UnixOption32::default(),
             lists: [0; 2],
             exclusive: ExclusiveShare::UNKNOWN,
             peers: Count::UNKNOWN,
@@ -139,7 +147,7 @@ impl AnnounceRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExclusiveShare(u8);
 
-const _: () = assert!(size_of::<AnnounceRow>() == 32);
+const _: () = assert!(size_of::<AnnounceRow>() == 40);
 
 impl ExclusiveShare {
     /// Not known, or the tracker lists no peer.
@@ -175,6 +183,8 @@ pub struct TorrentView<'a> {
     pub announces: &'a [AnnounceRow],
     /// Its peers over time and by place; `None` if it had no peers within the last month.
     pub windows: Option<&'a TorrentWindows>,
+    /// Its daily history.
+    pub history: DailyHistory<'a>,
 }
 
 impl std::ops::Deref for TorrentView<'_> {

@@ -8,13 +8,14 @@ use super::lookup::LookupState;
 use super::peer_list::PeerSlices;
 use super::peer_union::{Listed, PeerUnion};
 use super::statements::{AskedTracker, Statements, TrackerStatement};
+use super::tick::Tick;
 use super::torrent::LastSeen;
 use crate::snapshot::{
     AnnounceRow, Count, ExclusiveShare, ListedWindows, TorrentRow, UnixOption32,
 };
 use crate::verdict::Evidence;
 use crate::{Health, PerSource, Source};
-use seedwatch_clock::Mono;
+use seedwatch_clock::{Mono, Now};
 use seedwatch_distinct::{Moment, Window};
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{Problem, TrackerId};
@@ -23,6 +24,7 @@ use seedwatch_tracker::{Problem, TrackerId};
 #[derive(Debug)]
 pub(super) struct RowBuilder<'a> {
     now: Mono,
+    clocks: Now,
     announces: Vec<AnnounceRow>,
     sources: PerSource<SourceAnswers<'a>>,
     dht_claims: DhtClaims,
@@ -96,12 +98,13 @@ struct ListSet<'a> {
 
 impl<'a> RowBuilder<'a> {
     /// Returns a builder without answers.
-    pub(super) fn new(now: Mono) -> Self {
+    pub(super) fn new(clocks: Now) -> Self {
         let mut sources = PerSource::<SourceAnswers<'_>>::default();
         // One unreachable tracker must not hide the answers of the others.
         sources[Source::Tracker].state = SourceState::Probed;
         Self {
-            now,
+            now: clocks.mono,
+            clocks,
             announces: Vec::new(),
             sources,
             dht_claims: DhtClaims::default(),
@@ -140,9 +143,10 @@ impl<'a> RowBuilder<'a> {
                 self.limit_freshness(Some(*until));
             }
         }
-        let mut has_answered = false;
+        let (mut has_answered, mut probed) = (false, Tick::default());
         let mut statement = TrackerStatement::default();
         for (family, state) in announces.flat_map(AnnounceState::families) {
+            probed = probed.max(state.probed());
             let counted = state.add_counts(&mut row, self.now, stale_after);
             self.limit_freshness(counted);
             let failed_here = state.failure(self.now, stale_after);
@@ -171,6 +175,7 @@ impl<'a> RowBuilder<'a> {
         let why = || refusal.or(down_reason).or(failure);
         row.problem = if has_answered { warning } else { why() }.cloned();
         row.peers = lists.total().into();
+        row.last_probe = probed.unix(self.clocks);
         let trackers = &mut self.sources[Source::Tracker];
         trackers.success = trackers.success.max(row.success);
         trackers.lists.append(lists);
