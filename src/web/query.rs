@@ -14,10 +14,12 @@
 //! | `filter` | which torrents match |
 //! | `search` | texts and info-hashes that are searched for |
 //! | `sort` | the orders, and the selection of one page |
+//! | `urgency` | which torrents need something, and which of them first |
 
 mod filter;
 mod search;
 mod sort;
+mod urgency;
 
 #[cfg(test)]
 mod tests;
@@ -28,8 +30,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use self::filter::{Filter, LabelFilter};
 pub use self::search::Search;
-pub(super) use self::sort::rank;
+pub(super) use self::sort::Position;
 pub use self::sort::{Sort, SortKey};
+pub(super) use self::urgency::{is_needy, needs_something, position};
 use super::parameters::{Parameters, QueryError};
 use seedwatch_core::snapshot::Snapshot;
 

@@ -2,9 +2,10 @@
 
 use super::chart::{Sparkline, class, word};
 use super::value::{Name, Number, OrUnknown, Peers};
+use crate::web::query::needs_something;
 use seedwatch_core::magnet;
 use seedwatch_core::snapshot::{Snapshot, TorrentView};
-use seedwatch_core::verdict::{Advice, Conditions, State};
+use seedwatch_core::verdict::{Advice, State};
 
 /// What the table of torrents shows.
 pub(super) struct Rows<'a> {
@@ -117,11 +118,10 @@ impl ShownState {
     /// Returns the state of a torrent.
     pub(super) fn of(view: TorrentView<'_>) -> Self {
         let verdict = view.verdict;
-        let has_condition = verdict.conditions != Conditions::default();
         Self {
             name: word(verdict.state),
             class: match verdict.state {
-                State::Alive if has_condition => "poor",
+                State::Alive if needs_something(verdict) => "poor",
                 state => class(state),
             },
             reason: verdict.sentence(view),

@@ -1,30 +1,27 @@
 //! The torrents of a page, the most urgent first.
 
-use crate::web::query::rank;
+use crate::web::query::{Position, is_needy, needs_something, position};
 use seedwatch_core::snapshot::TorrentView;
 use seedwatch_core::verdict::State;
 
-/// Number of ranks: one per state, and one for living torrents with a condition.
-const RANKS: usize = State::ALL.len() + 1;
+/// Positions that are kept before all but the first of them are forgotten.
+const KEPT: usize = 4096;
 
-/// Ranks of torrents that need something: dead, at risk, unobserved, or alive with a condition.
-const NEEDY_RANKS: usize = 4;
-
-/// The torrents by urgency. Keeps no more per rank than the page can show.
+/// The torrents by urgency. Keeps little more of them than the page can show.
 #[derive(Debug)]
 pub(super) struct ByUrgency {
-    /// Most torrents kept per rank.
+    /// Most torrents that are shown.
     most: usize,
     /// The number of torrents by [`State::index`].
     numbers: [usize; State::ALL.len()],
     /// The number of torrents that need something.
     needy: usize,
-    /// Indices of torrents by rank.
-    torrents: [Vec<usize>; RANKS],
+    /// The first torrents in order, once all are there.
+    first: Vec<Position>,
 }
 
 impl ByUrgency {
-    /// Sorts torrents with their indices. Keeps the first `most` of each rank.
+    /// Counts torrents with their indices. Keeps the first `most` of them.
     pub(super) fn of<'a>(
         torrents: impl Iterator<Item = (usize, TorrentView<'a>)>,
         most: usize,
@@ -33,19 +30,30 @@ impl ByUrgency {
             most,
             numbers: Default::default(),
             needy: 0,
-            torrents: Default::default(),
+            first: Vec::new(),
         };
         torrents.for_each(|(index, view)| all.add(index, view));
+        all.cut();
+        all.first.sort_unstable();
         all
     }
 
     fn add(&mut self, index: usize, view: TorrentView<'_>) {
         self.numbers[view.verdict.state.index()] += 1;
-        let rank = rank(view.verdict);
-        self.needy += usize::from(rank < NEEDY_RANKS);
-        let torrents = &mut self.torrents[rank];
-        if torrents.len() < self.most {
-            torrents.push(index);
+        self.needy += usize::from(needs_something(view.verdict));
+        if self.most > 0 {
+            self.first.push(position(index, view));
+        }
+        if self.first.len() >= KEPT.max(self.most * 2) {
+            self.cut();
+        }
+    }
+
+    /// Forgets all positions but the first.
+    fn cut(&mut self) {
+        if self.first.len() > self.most {
+            self.first.select_nth_unstable(self.most);
+            self.first.truncate(self.most);
         }
     }
 
@@ -64,16 +72,15 @@ impl ByUrgency {
         self.needy
     }
 
-    /// Returns the indices of torrents that need something, the most urgent first, and within one
-    /// rank by name.
+    /// Returns the indices of torrents that need something, the most urgent first.
     pub(super) fn worst(&self) -> Vec<usize> {
-        let needy = self.torrents[..NEEDY_RANKS].iter().flatten();
-        needy.copied().take(self.most).collect()
+        let needy = self.first.iter().filter(|position| is_needy(**position));
+        needy.map(|(.., index)| *index as usize).collect()
     }
 
-    /// Returns the indices of torrents, the most urgent first, and within one rank by name.
+    /// Returns the indices of torrents, the most urgent first.
     pub(super) fn first(&self) -> Vec<usize> {
-        let all = self.torrents.iter().flatten();
-        all.copied().take(self.most).collect()
+        let all = self.first.iter();
+        all.map(|(.., index)| *index as usize).collect()
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use super::urgency;
 use crate::web::parameters::{QueryError, listed};
 use seedwatch_core::snapshot::TorrentView;
-use seedwatch_core::verdict::{Conditions, State, Verdict};
 
 /// An order of torrents. Torrents without the value come last in both directions, and those with
 /// the same value are sorted by name.
@@ -59,8 +59,9 @@ impl SortKey {
     }
 }
 
-/// What a torrent is sorted by: its value, then its index, which is in the order of names.
-pub(super) type Position = (u64, u32);
+/// What a torrent is sorted by: its value, then another one, which only the order by urgency has,
+/// then its index, which is in the order of names.
+pub(in crate::web) type Position = (u64, u64, u32);
 
 /// The value of torrents without one, behind all others.
 const UNKNOWN: u64 = u64::MAX;
@@ -99,12 +100,15 @@ impl Sort {
     /// by name.
     pub(super) fn position(self, index: usize, view: TorrentView<'_>) -> Position {
         let value = match self.key {
-            SortKey::Urgency => Some(rank(view.verdict) as u64),
-            SortKey::Name => Some(index as u64),
-            SortKey::Peers => {
-                let known = view.peers.iter().filter_map(|count| count.get());
-                known.map(u64::from).reduce(|a, b| a + b)
+            SortKey::Urgency => {
+                let (first, second, index) = urgency::position(index, view);
+                return match self.reversed {
+                    true => (u64::MAX - first, u64::MAX - second, index),
+                    false => (first, second, index),
+                };
             }
+            SortKey::Name => Some(index as u64),
+            SortKey::Peers => known_peers(view),
             SortKey::Seeders => view.seeders.get().map(u64::from),
             SortKey::Size => view.torrent.size.map(NonZeroU64::get),
             SortKey::Since => view.verdict.since.get().map(|at| at.0),
@@ -114,7 +118,7 @@ impl Sort {
             true => value.map(|value| LARGEST - value),
             false => value,
         };
-        (value.unwrap_or(UNKNOWN), index as u32)
+        (value.unwrap_or(UNKNOWN), 0, index as u32)
     }
 }
 
@@ -125,19 +129,10 @@ impl fmt::Display for Sort {
     }
 }
 
-/// Returns the rank of a verdict, the most urgent first. A living torrent with a condition comes
-/// before those that nothing is known about yet.
-pub(in crate::web) fn rank(verdict: Verdict) -> usize {
-    let has_condition = verdict.conditions != Conditions::default();
-    match verdict.state {
-        State::Dead => 0,
-        State::AtRisk => 1,
-        State::Unobserved => 2,
-        State::Alive if has_condition => 3,
-        State::Pending => 4,
-        State::Alive => 5,
-        State::Private => 6,
-    }
+/// Returns the current peers over both families, as far as they are known.
+pub(super) fn known_peers(view: TorrentView<'_>) -> Option<u64> {
+    let known = view.peers.iter().filter_map(|count| count.get());
+    known.map(u64::from).reduce(|a, b| a + b)
 }
 
 /// Returns the indices at positions `start..end` of the order. Sorts only these.
@@ -152,7 +147,7 @@ pub(super) fn part(found: &mut [Position], start: usize, end: usize) -> Vec<usiz
     }
     let page = rest.get_mut(..length).unwrap_or_default();
     page.sort_unstable();
-    page.iter().map(|(_, index)| *index as usize).collect()
+    page.iter().map(|(.., index)| *index as usize).collect()
 }
 
 #[cfg(test)]
@@ -180,7 +175,9 @@ mod tests {
     #[test]
     fn a_part_is_what_a_full_sort_has_there() {
         // A fixed permutation with repeated values.
-        let all: Vec<Position> = (0..500u32).map(|n| (u64::from(n * 7919 % 97), n)).collect();
+        let all: Vec<Position> = (0..500u32)
+            .map(|n| (u64::from(n * 7919 % 97), 0, n))
+            .collect();
         let mut sorted = all.clone();
         sorted.sort_unstable();
         for (start, end) in [
@@ -194,7 +191,7 @@ mod tests {
             (500, 500),
             (0, 499),
         ] {
-            let expected = sorted[start..end].iter().map(|(_, index)| *index as usize);
+            let expected = sorted[start..end].iter().map(|(.., index)| *index as usize);
             let found = part(&mut all.clone(), start, end);
             assert!(found.into_iter().eq(expected), "{start}..{end}");
         }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::metrics::tests::sample;
 use seedwatch_core::snapshot::Unix;
-use seedwatch_core::verdict::{Condition, Conditions, State, Verdict};
+use seedwatch_core::verdict::{Condition, Conditions, Reason, State, Verdict};
 use seedwatch_torrent::{Details, Hashes, InfoHash};
 
 /// Returns a snapshot of torrents with these names and states, whose peers are unknown.
@@ -180,6 +180,75 @@ fn the_most_urgent_come_first_and_equals_by_name() {
         ["b", "a", "f", "g", "d", "c", "e"]
     );
     assert_eq!(names(&snapshot, "sort=-name&state=dead"), ["e", "c"]);
+}
+
+#[test]
+fn within_a_state_the_worst_come_first() {
+    type Known = (u64, Option<u32>, u64);
+    let rows: [(&str, State, Known); 12] = [
+        ("a old death", State::Dead, (100, None, 9)),
+        ("b new death", State::Dead, (300, None, 1)),
+        ("c new and large", State::Dead, (300, None, 2)),
+        ("d unknown death", State::Dead, (0, None, 9)),
+        ("e two seeders", State::AtRisk, (1, Some(2), 9)),
+        ("f no seeder", State::AtRisk, (1, Some(0), 1)),
+        ("g no seeder, large", State::AtRisk, (1, Some(0), 5)),
+        ("h unknown", State::AtRisk, (1, None, 9)),
+        ("i lately unobserved", State::Unobserved, (300, None, 9)),
+        ("j long unobserved", State::Unobserved, (100, None, 1)),
+        ("k alive", State::Alive, (1, Some(1), 1)),
+        ("l alive", State::Alive, (9, Some(0), 9)),
+    ];
+    let rows = rows.map(|(name, state, (since, seeders, size))| {
+        let mut it = sample::sample(name, Hashes::V1(InfoHash([1; 20])), &[]);
+        it.row.verdict.state = state;
+        it.row.verdict.reason = Reason::PeersNamed;
+        it.row.verdict.since = Unix(if since == 0 { 0 } else { 1_700_000_000 + since }).into();
+        it.row.seeders = seeders.into();
+        it.row.dht_seeders = None.into();
+        it.row.peers = [None.into(); 2];
+        it.torrent.size = size.try_into().ok();
+        it.parts()
+    });
+    let snapshot = sample::snapshot().with_torrents(rows);
+    let order = names(&snapshot, "");
+    let letters: String = order
+        .iter()
+        .filter_map(|name| name.chars().next())
+        .collect();
+    assert_eq!(letters, "cbadgfehjikl");
+    let reversed = names(&snapshot, "sort=-urgency");
+    let letters: String = reversed
+        .iter()
+        .filter_map(|name| name.chars().next())
+        .collect();
+    assert_eq!(letters, "klijhefgdabc");
+}
+
+#[test]
+fn a_healthy_torrent_in_one_network_needs_nothing() {
+    let verdict = |state, reason, condition: Option<Condition>| Verdict {
+        state,
+        reason,
+        conditions: condition.map_or_else(Conditions::default, |condition| {
+            Conditions::default().with(condition, true)
+        }),
+        ..Verdict::default()
+    };
+    let alive = |condition| verdict(State::Alive, Reason::PeersNamed, condition);
+    for (verdict, expected) in [
+        (alive(None), false),
+        (alive(Some(Condition::OneNetwork)), false),
+        (alive(Some(Condition::NoTracker)), true),
+        (verdict(State::Dead, Reason::Empty, None), true),
+        (verdict(State::AtRisk, Reason::PeersNamed, None), true),
+        (verdict(State::Unobserved, Reason::Silence, None), true),
+        (verdict(State::Pending, Reason::Unasked, None), false),
+        (verdict(State::Pending, Reason::Outage, None), true),
+        (verdict(State::Private, Reason::Private, None), false),
+    ] {
+        assert_eq!(needs_something(verdict), expected, "{verdict:?}");
+    }
 }
 
 #[test]

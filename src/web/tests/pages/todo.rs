@@ -67,6 +67,15 @@ async fn torrents_that_need_something_come_first_and_others_not_at_all() {
 }
 
 #[tokio::test]
+async fn healthy_torrents_in_one_network_are_nothing_to_do() {
+    let condition = Some(Condition::OneNetwork);
+    let well = judged("well", State::Alive, Reason::PeersNamed, condition);
+    let page = page(sample::snapshot().with_torrents([well.parts()]), "/").await;
+    assert!(page.contains("<h2 id=\"torrents\">To do (0)</h2>"));
+    assert!(names(section(&page, "torrents")).is_empty());
+}
+
+#[tokio::test]
 async fn tiles_count_and_lead_to_what_they_count() {
     let page = page(one_of_each(), "/").await;
     for (class, link, count, text) in [

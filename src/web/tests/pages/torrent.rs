@@ -16,7 +16,7 @@ const ALIVE: &str = "/torrents/a%20%22quoted%22%20%5C%20name%0Aof%20two%20lines"
 async fn it_says_the_verdict_its_reason_and_what_each_source_says() {
     let page = page(sample::snapshot(), ALIVE).await;
     for part in [
-        "<p><strong class=\"poor\">alive</strong> since <time datetime=\"2026-09-21T14:05:00Z\">\
+        "<p><strong class=\"good\">alive</strong> since <time datetime=\"2026-09-21T14:05:00Z\">\
          2026-09-21 14:05 UTC</time> (10 minutes ago). 42 peers, all in one autonomous system or prefix; 1 of 2 trackers \
          gives a valid answer and the DHT answers.</p>",
         "<p>Conditions: all peers in one network.</p>",

@@ -75,7 +75,7 @@ async fn a_tracker_names_the_torrents_that_use_it() {
     let page = page(sample::snapshot(), path).await;
     for part in [
         "<dt>State</dt><dd>IPv4 <span class=\"good\">up</span>, IPv6 <span class=\"bad\">down</span>",
-        "<dt>Torrents</dt><dd>3 use it, of which 2 need something</dd>",
+        "<dt>Torrents</dt><dd>3 use it, of which 1 need something</dd>",
         "<dt>Asked next</dt><dd><time datetime=\"2026-09-21T14:20:00Z\">in 5 minutes</time></dd>",
         "<tr><th scope=\"row\">IPv4</th><td class=\"n\">1 ms</td><td class=\"n\">20 ms</td>\
          <td class=\"n\"></td><td class=\"n\">20 ms</td></tr>",
