@@ -13,7 +13,7 @@ use super::urgency::ByUrgency;
 use super::value::{Name, Number};
 use crate::web::query::TorrentQuery;
 use seedwatch_core::snapshot::{Cause, Snapshot};
-use seedwatch_core::verdict::{Condition, State};
+use seedwatch_core::verdict::{Condition, Reason, State};
 
 /// Torrents that are shown.
 pub(super) const WORST: usize = 50;
@@ -30,13 +30,12 @@ pub(super) const CHOICES: usize = 50;
 struct Todo<'a> {
     layout: Layout<'a>,
     total: Number,
-    /// The number of torrents of which nothing is known yet, if that is most of them.
-    pending: Option<Number>,
+    /// The torrents of which nothing is known yet.
+    pending: Pending,
     tiles: Vec<Tile>,
     causes: Vec<ShownCause>,
     more_causes: usize,
-    /// Lists of torrents that cannot be fetched.
-    lists_down: Vec<Name<'a>>,
+    lists: Lists<'a>,
     changes: Vec<Change<'a>>,
     needy: Number,
     rows: Rows<'a>,
@@ -57,13 +56,11 @@ pub(super) fn write(snapshot: &Snapshot, site: &Site, to: &mut impl fmt::Write) 
     let title = format!("{} of {total} torrents dead", counts.count(State::Dead));
     let address = Address::of(Section::Todo);
     let layout = Layout::of(snapshot, site, address, title);
-    let asked = total - counts.count(State::Private);
-    let pending = counts.count(State::Pending);
     let mut tiles = by_state(&counts, layout.root, &TorrentQuery::default());
     tiles.extend([trackers(snapshot), network(snapshot)]);
     let page = Todo {
         total: total.into(),
-        pending: (pending * 2 > asked).then(|| pending.into()),
+        pending: Pending::of(snapshot, &counts),
         tiles,
         causes: snapshot
             .causes
@@ -72,7 +69,7 @@ pub(super) fn write(snapshot: &Snapshot, site: &Site, to: &mut impl fmt::Write) 
             .map(shown_cause)
             .collect(),
         more_causes: snapshot.causes.len().saturating_sub(CAUSES),
-        lists_down: lists_down(snapshot),
+        lists: Lists::of(snapshot),
         changes: since_yesterday(snapshot),
         needy: counts.needy().into(),
         rows: Rows::of(snapshot, counts.worst(), layout.root),
@@ -94,9 +91,68 @@ pub(super) fn choices(snapshot: &Snapshot) -> Vec<Name<'_>> {
     }
 }
 
-fn lists_down(snapshot: &Snapshot) -> Vec<Name<'_>> {
-    let down = snapshot.lists.iter().filter(|row| row.is_up == Some(false));
-    down.take(CAUSES).map(|row| Name(&row.name)).collect()
+/// The torrents of which nothing is known yet, by why.
+struct Pending {
+    all: Number,
+    /// Whether they are more than half of those that may be asked about.
+    are_most: bool,
+    /// Of these, not every source was asked.
+    unasked: Number,
+    /// Sources were asked about these, and all that answered say that there is no peer.
+    empty: Number,
+    /// Sources were asked about these, and no answer could be used.
+    unanswered: Number,
+}
+
+impl Pending {
+    fn of(snapshot: &Snapshot, counts: &ByUrgency) -> Self {
+        let (mut unasked, mut empty, mut unanswered) = (0u32, 0u32, 0u32);
+        let verdicts = snapshot.rows().map(|view| view.verdict);
+        for verdict in verdicts.filter(|verdict| verdict.state == State::Pending) {
+            *match verdict.reason {
+                Reason::Unasked => &mut unasked,
+                Reason::EmptyRecently | Reason::EmptyInPart => &mut empty,
+                _ => &mut unanswered,
+            } += 1;
+        }
+        let all = counts.count(State::Pending);
+        let asked = counts.total() - counts.count(State::Private);
+        Self {
+            all: all.into(),
+            are_most: all * 2 > asked,
+            unasked: unasked.into(),
+            empty: empty.into(),
+            unanswered: unanswered.into(),
+        }
+    }
+}
+
+/// The lists of torrents, as far as they are of interest.
+struct Lists<'a> {
+    all: Number,
+    unread: Number,
+    /// Some that cannot be fetched, of which an older copy is in use.
+    copied: Vec<Name<'a>>,
+    /// Some that cannot be fetched, of which there is no copy.
+    lost: Vec<Name<'a>>,
+}
+
+impl<'a> Lists<'a> {
+    fn of(snapshot: &'a Snapshot) -> Self {
+        let rows = snapshot.lists.iter();
+        let down = |has_copy: bool| {
+            let rows = rows.clone().filter(|row| row.is_up == Some(false));
+            let rows = rows.filter(move |row| row.entries.is_some() == has_copy);
+            rows.take(CAUSES).map(|row| Name(&row.name)).collect()
+        };
+        let unread = rows.clone().filter(|row| row.is_up.is_none());
+        Self {
+            all: rows.len().into(),
+            unread: unread.count().into(),
+            copied: down(true),
+            lost: down(false),
+        }
+    }
 }
 
 fn shown_cause(cause: &Cause) -> ShownCause {
@@ -118,9 +174,11 @@ fn shown_cause(cause: &Cause) -> ShownCause {
 
 fn trackers(snapshot: &Snapshot) -> Tile {
     let counts = TrackerCounts::of(snapshot);
-    let class = match counts.down {
-        0 => "good",
-        _ => "bad",
+    let class = match (counts.down, counts.up) {
+        // No tracker was asked yet, or there is none.
+        (0, 0) => "other",
+        (0, _) => "good",
+        (_, _) => "bad",
     };
     Tile {
         class,

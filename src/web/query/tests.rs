@@ -244,6 +244,7 @@ fn a_healthy_torrent_in_one_network_needs_nothing() {
         (verdict(State::AtRisk, Reason::PeersNamed, None), true),
         (verdict(State::Unobserved, Reason::Silence, None), true),
         (verdict(State::Pending, Reason::Unasked, None), false),
+        (verdict(State::Pending, Reason::EmptyInPart, None), false),
         (verdict(State::Pending, Reason::Outage, None), true),
         (verdict(State::Private, Reason::Private, None), false),
     ] {

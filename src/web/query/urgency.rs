@@ -14,12 +14,15 @@ const LAST: u64 = (1 << VALUE_BITS) - 1;
 const NEEDY_RANKS: u64 = 4;
 
 /// Returns whether someone has to look after a torrent: it is dead, at risk or unobserved, or there
-/// is something to do about it. To wait is not.
+/// is something to do about it. To wait for the daemon is not.
 pub(in crate::web) fn needs_something(verdict: Verdict) -> bool {
     matches!(
         verdict.state,
         State::Dead | State::AtRisk | State::Unobserved
-    ) || !matches!(Advice::of(verdict), Advice::Nothing | Advice::Wait)
+    ) || !matches!(
+        Advice::of(verdict),
+        Advice::Nothing | Advice::Wait | Advice::ProbeAgain
+    )
 }
 
 /// Returns whether the torrent at a position of this order needs something.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use seedwatch_core::events::{EventHistory, StateEvent};
-use seedwatch_core::snapshot::{Cause, Unix};
+use seedwatch_core::snapshot::{Cause, ListRow, Unix};
 use seedwatch_core::verdict::{Condition, Conditions, Reason, State, Verdict};
 
 /// Returns a torrent that was judged two days ago.
@@ -197,12 +197,81 @@ async fn the_first_minute_says_what_to_wait_for() {
     let page = page(sample::snapshot().with_torrents(torrents), "/").await;
     assert!(section(&page, "pending").contains("2 of 2 torrents are pending"));
     assert!(section(&page, "pending").contains("within a minute or two"));
-    assert!(section(&page, "torrents").contains("<p>Nothing: every torrent is alive, pending or"));
+    assert!(section(&page, "pending").contains("Of 2, not every source was asked yet."));
+    let nothing = "<p>Nothing so far: 2 of 2 torrents are pending.</p>";
+    assert!(section(&page, "torrents").contains(nothing));
     assert!(
         !self::page(one_of_each(), "/")
             .await
             .contains("id=\"pending\"")
     );
+}
+
+#[tokio::test]
+async fn trackers_that_were_not_asked_yet_are_neither_up_nor_down() {
+    let mut snapshot = sample::snapshot();
+    snapshot.trackers = vec![Some(Arc::new(TrackerRow {
+        up: [None; 2],
+        ..tracker("http://a.example:80", 0)
+    }))];
+    let page = page(snapshot, "/").await;
+    let tile = "<li class=\"other\"><a href=\"./trackers\"><b>0</b> <span>trackers down of 1<";
+    assert!(page.contains(tile), "{page}");
+}
+
+#[tokio::test]
+async fn torrents_that_were_asked_about_in_vain_are_not_called_unasked() {
+    let pending = |name, reason| judged(name, State::Pending, reason, None).parts();
+    let torrents = [
+        pending("a", Reason::Silence),
+        pending("b", Reason::DhtSilent),
+        pending("c", Reason::EmptyRecently),
+    ];
+    let page = page(sample::snapshot().with_torrents(torrents), "/").await;
+    let part = section(&page, "pending");
+    assert!(
+        part.starts_with("Most torrents cannot be judged yet</h2>"),
+        "{part}"
+    );
+    assert!(part.contains("Of 2, sources were asked, and there is no usable answer yet."));
+    assert!(part.contains("Of 1, sources were asked, and none lists a peer."));
+    assert!(!part.contains("not every source") && !part.contains("90 minutes"));
+}
+
+#[tokio::test]
+async fn without_torrents_lists_that_fail_are_told() {
+    for (ups, expected) in [
+        (vec![None, None], "(2), and none was read yet"),
+        (
+            vec![None, Some(false)],
+            "(2), and 1 of them were not read yet",
+        ),
+        (vec![Some(false)], "(1), and none gives a torrent."),
+        (
+            vec![Some(true)],
+            "(1), and they have no torrents that can be watched.",
+        ),
+    ] {
+        let row = |(n, is_up): (usize, Option<bool>)| ListRow {
+            name: format!("list{n}").into(),
+            is_up,
+            entries: (is_up == Some(true)).then_some(0),
+            ..ListRow::default()
+        };
+        let snapshot = Snapshot {
+            lists: ups.iter().copied().enumerate().map(row).collect(),
+            ..Snapshot::default()
+        };
+        let page = page(snapshot, "/").await;
+        let part = section(&page, "empty");
+        assert!(
+            part.starts_with("No torrents yet") && part.contains(expected),
+            "{part}"
+        );
+        assert!(!page.contains("No torrents are configured"));
+        let lost = page.contains("cannot be fetched, and there is no good copy of them: <bdi>");
+        assert_eq!(lost, ups.contains(&Some(false)), "{page}");
+    }
 }
 
 #[tokio::test]
