@@ -1,7 +1,7 @@
 // Opens pages in Chromium and says what is wrong with them.
 // Usage: node browse.mjs NODE_MODULES <VISITS
-// VISITS is JSON: {"visits": [{"url", "width", "height", "dark", "picture"}]}; a picture is the path
-// of a PNG to write, or null. The answer is JSON: for each visit, the findings of axe-core at levels
+// VISITS is JSON: {"visits": [{"url", "width", "height", "dark", "picture", "whole"}]}; a picture is
+// the path of a PNG to write, or null, of the window or of the whole page. The answer is JSON: for each visit, the findings of axe-core at levels
 // A and AA, what the browser complained about, the width of the content, the number of elements
 // that the tab key reaches, and the milliseconds until the first byte.
 import { spawn } from 'node:child_process'
@@ -18,6 +18,8 @@ const { visits } = JSON.parse(readFileSync(0, 'utf8'))
 const LEVELS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 // Longest time in milliseconds for one page.
 const PATIENCE = 60_000
+// Greatest height of a picture.
+const TALLEST = 8000
 
 const profile = mkdtempSync(join(tmpdir(), 'seedwatch-browser-'))
 const chromium = spawn('chromium', [
@@ -100,7 +102,7 @@ function Tab (socket) {
   }
 }
 
-async function look (tab, { url, width, height, dark, picture }) {
+async function look (tab, { url, width, height, dark, picture, whole }) {
   const complaints = []
   const listen = ({ method, params }) => {
     // The status of the page itself is no complaint: a page says that something does not exist.
@@ -139,7 +141,10 @@ async function look (tab, { url, width, height, dark, picture }) {
     firstByte: performance.getEntriesByType('navigation')[0].responseStart,
   })`)
   if (picture) {
-    const { data } = await tab.call('Page.captureScreenshot', { format: 'png' })
+    const { cssContentSize } = await tab.call('Page.getLayoutMetrics')
+    const clip = { x: 0, y: 0, width, height: Math.min(cssContentSize.height, TALLEST), scale: 1 }
+    const shown = whole ? { clip, captureBeyondViewport: true } : {}
+    const { data } = await tab.call('Page.captureScreenshot', { format: 'png', ...shown })
     writeFileSync(picture, Buffer.from(data, 'base64'))
   }
   tab.forget(listen)

@@ -2,7 +2,7 @@
 //! nothing wider than the screen.
 //!
 //! `SEEDWATCH_PICTURES=FOLDER cargo test --test browser` also takes a picture of every page, wide
-//! and narrow, light and dark, with 11, 300 and 10,000 torrents.
+//! and narrow, light and dark, with 11, 300 and 10,000 torrents; that of a torrent in full length.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
@@ -33,6 +33,8 @@ struct Visit {
     height: u32,
     dark: bool,
     picture: Option<PathBuf>,
+    /// Whether the picture is of the whole page, not of the window alone.
+    whole: bool,
 }
 
 /// What the browser says about a page.
@@ -83,6 +85,8 @@ async fn browse(snapshot: Snapshot, name: &str, paths: Vec<(&str, String)>) -> V
                     width,
                     height,
                     dark,
+                    // What matters of a torrent is on its whole page.
+                    whole: path.starts_with("/torrents/"),
                     picture: folder.as_ref().map(|folder| folder.join(file)),
                 });
             }

@@ -131,6 +131,8 @@ pub(super) struct Chart {
     pub(super) gaps: Vec<(usize, usize)>,
     /// Days in the same state: left edge, width and class.
     pub(super) states: Vec<(usize, usize, &'static str)>,
+    /// The states that are drawn, the most urgent first: class and word.
+    pub(super) legend: Vec<(&'static str, &'static str)>,
     /// Dates below the chart: their middle and the day.
     pub(super) dates: Vec<(usize, Date)>,
 }
@@ -188,6 +190,7 @@ impl Chart {
             states: runs(days, |day| day.and_then(|day| day.state))
                 .map(|(at, days, state)| (LEFT + at * DAY_WIDTH, days * DAY_WIDTH, class(state)))
                 .collect(),
+            legend: legend(days),
             dates: (0..days.len())
                 .rev()
                 .step_by(15)
@@ -200,6 +203,16 @@ impl Chart {
                 .collect(),
         })
     }
+}
+
+/// Returns the states of days with their classes, the most urgent first.
+fn legend(days: &[Option<Point>]) -> Vec<(&'static str, &'static str)> {
+    let is_drawn = |state: &State| {
+        let mut states = days.iter().flatten().map(|day| day.state);
+        states.any(|drawn| drawn == Some(*state))
+    };
+    let drawn = State::ALL.into_iter().filter(is_drawn);
+    drawn.map(|state| (class(state), word(state))).collect()
 }
 
 /// Returns the numbers of days, the latest first.
@@ -300,7 +313,8 @@ pub(super) const fn word(state: State) -> &'static str {
 pub(super) const fn class(state: State) -> &'static str {
     match state {
         State::Dead => "bad",
-        State::AtRisk | State::Unobserved => "poor",
+        State::AtRisk => "poor",
+        State::Unobserved => "unseen",
         State::Alive => "good",
         State::Pending | State::Private => "other",
     }
@@ -334,6 +348,7 @@ mod tests {
         assert_eq!(chart.line, "M60 28h0L69 28M87 172h0");
         assert_eq!(chart.gaps, [(74, 9)]);
         assert_eq!(chart.states, [(56, 18, "good"), (83, 9, "bad")]);
+        assert_eq!(chart.legend, [("bad", "dead"), ("good", "alive")]);
         let shown: Vec<_> = chart
             .rows
             .iter()
@@ -349,6 +364,15 @@ mod tests {
         assert!(Sparkline::of([Some(Point::default())].into_iter()).is_none());
         assert!(Chart::of(&[None; 90], 20_000).is_none());
         assert!(Chart::of(&[], 20_000).is_none());
+    }
+
+    #[test]
+    fn states_of_torrents_that_were_probed_have_classes_of_their_own() {
+        let probed = State::ALL
+            .into_iter()
+            .filter(|state| *state != State::Private);
+        let classes: std::collections::BTreeSet<_> = probed.map(class).collect();
+        assert_eq!(classes.len(), State::ALL.len() - 1);
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) fn write(snapshot: &Snapshot, site: &Site, to: &mut impl fmt::Write) 
     let is_shown = snapshot.config.countries;
     let totals = Totals::of(snapshot, is_shown);
     let most = totals.0.iter().map(|(peers, _)| *peers).max().unwrap_or(0);
-    let steps = steps(most);
+    let steps = totals.steps();
     let fall = |(country, ratio): &(Country, f32)| Fall {
         name: world::name(*country),
         percent: (ratio * 100.0).round() as u32,
@@ -121,6 +121,14 @@ impl Totals {
         Self(all)
     }
 
+    /// Returns the numbers of peers at which the shades of the map begin: each shade has as many
+    /// countries as the others, as far as they differ.
+    fn steps(&self) -> Vec<u64> {
+        let shapes = world::shapes().iter();
+        let peers = shapes.map(|shape| self.peers(shape.country));
+        steps(peers.filter(|peers| *peers > 0).collect())
+    }
+
     fn peers(&self, country: Country) -> u64 {
         self.0.get(place(country)).map_or(0, |(peers, _)| *peers)
     }
@@ -162,16 +170,12 @@ fn width(peers: u64, most: u64) -> u64 {
         .max(1)
 }
 
-/// Returns the numbers of peers at which the shades of the map begin. Each step is larger than the
-/// one before by the same factor.
-fn steps(most: u64) -> Vec<u64> {
-    let step = |shade: usize| {
-        let share = shade as f64 / SHADES.len() as f64;
-        ((most as f64).powf(share).round() as u64).max(1)
-    };
-    let mut steps: Vec<_> = (0..SHADES.len()).map(step).collect();
+/// Returns values that part the others into quarters; fewer if there are fewer values.
+fn steps(mut values: Vec<u64>) -> Vec<u64> {
+    values.sort_unstable();
+    let at = |shade: usize| values.get(shade * values.len() / SHADES.len()).copied();
+    let mut steps: Vec<_> = (0..SHADES.len()).filter_map(at).collect();
     steps.dedup();
-    steps.retain(|step| *step <= most);
     steps
 }
 
@@ -235,15 +239,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shades_grow_by_one_factor_and_never_beyond_the_most() {
-        for (most, expected) in [
-            (0, vec![]),
-            (1, vec![1]),
-            (3, vec![1, 2]),
-            (16, vec![1, 2, 4, 8]),
-            (10_000, vec![1, 10, 100, 1000]),
+    fn shades_begin_at_values_that_exist_and_part_the_countries() {
+        for (values, expected) in [
+            (vec![], vec![]),
+            (vec![1520], vec![1520]),
+            (vec![7, 7, 7, 7, 7], vec![7]),
+            (vec![1520, 3], vec![3, 1520]),
+            (vec![8, 1, 7, 2, 6, 3, 5, 4], vec![1, 3, 5, 7]),
+            (vec![1, 1, 1, 1, 1, 90, 90, 1520], vec![1, 90]),
         ] {
-            assert_eq!(steps(most), expected, "{most}");
+            assert_eq!(steps(values.clone()), expected, "{values:?}");
         }
     }
 }

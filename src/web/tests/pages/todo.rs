@@ -81,7 +81,7 @@ async fn tiles_count_and_lead_to_what_they_count() {
     for (class, link, count, text) in [
         ("bad", "./torrents?state=dead", "1", "dead"),
         ("poor", "./torrents?state=at_risk", "1", "at risk"),
-        ("poor", "./torrents?state=unobserved", "1", "unobserved"),
+        ("unseen", "./torrents?state=unobserved", "1", "unobserved"),
         ("other", "./torrents?state=pending", "1", "pending"),
         ("good", "./torrents?state=alive", "2", "alive"),
         ("other", "./torrents?state=private", "1", "private"),
@@ -205,6 +205,15 @@ async fn the_first_minute_says_what_to_wait_for() {
             .await
             .contains("id=\"pending\"")
     );
+}
+
+#[tokio::test]
+async fn phones_have_no_links_off_the_screen_and_placeholders_can_be_read() {
+    let page = page(one_of_each(), "/torrents").await;
+    assert!(page.contains(".torrents thead { display: none; }"));
+    assert!(page.contains("::placeholder { color: var(--other); opacity: 1; }"));
+    // Phones sort by the form.
+    assert!(page.contains("<label>Order <select name=\"sort\">"));
 }
 
 #[tokio::test]

@@ -110,7 +110,10 @@ async fn days_are_drawn_with_gaps_where_nothing_was_known() {
     let own = page(snapshot.clone(), "/torrents/t").await;
     let chart = section(&own, "days");
     assert_eq!(chart.matches("<rect class=\"gap\"").count(), 4, "{chart}");
-    assert_eq!(chart.matches("<rect class=\"good\"").count(), 3, "{chart}");
+    let strip = chart.matches("<rect class=\"strip good\" x=").count();
+    assert_eq!(strip, 3, "{chart}");
+    let legend = "<rect class=\"strip good\" width=\"12\" height=\"12\"/></svg> alive</li>\n</ul>";
+    assert!(chart.contains(legend), "{chart}");
     assert_eq!(rows(chart), 4);
     let row = "<tr><th scope=\"row\"><time>2026-09-19</time></th><td>alive</td><td class=\"n\">9</td>\
                <td class=\"n\">4</td><td class=\"n\">8</td><td class=\"n\">1</td></tr>";
