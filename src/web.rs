@@ -36,6 +36,7 @@
 
 mod answer;
 mod api;
+mod bytes;
 mod controls;
 mod escape;
 mod events;

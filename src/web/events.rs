@@ -112,6 +112,9 @@ pub(super) struct EventView<'a> {
     pub(super) to: &'static str,
     /// The code of the reason.
     pub(super) reason: &'static str,
+    /// The reason as a sentence, for people.
+    #[serde(skip)]
+    pub(super) sentence: &'static str,
     /// Seconds since 1970; `null` if the clock was not set.
     pub(super) at: Option<u64>,
 }
@@ -162,6 +165,7 @@ pub(super) fn resolve<'a>(snapshot: &'a Snapshot, events: &[StateEvent]) -> Vec<
         from: event.from.as_label(),
         to: event.to.as_label(),
         reason: event.reason.as_label(),
+        sentence: event.reason.sentence(),
         at: event.at.get().map(|at| at.0),
     };
     events.iter().map(view).collect()

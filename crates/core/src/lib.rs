@@ -37,5 +37,5 @@ pub mod verdict;
 pub use engine::Engine;
 pub(crate) use health::LONGEST_TRACKER_INTERVAL;
 pub use health::{Health, HealthChange};
-pub use plural::plural;
+pub use plural::{Grouped, plural};
 pub use source::{PerSource, Source};

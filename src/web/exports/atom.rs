@@ -172,9 +172,9 @@ impl Feed {
         for term in [verdict.state.as_label()].iter().chain(&conditions) {
             writeln!(self.xml, "<category term=\"{}\"/>", Xml(term))?;
         }
-        let reason = words(verdict.reason.as_label());
+        let reason = verdict.reason.sentence();
         let advice = Advice::of(verdict).sentence();
-        let summary = format!("{state} ({reason}). {advice}");
+        let summary = format!("{reason} {advice}");
         self.end_entry(summary.trim_end())
     }
 
@@ -188,8 +188,8 @@ impl Feed {
             self.link("alternate", &torrent_page(name, address))?;
         }
         writeln!(self.xml, "<category term=\"{}\"/>", Xml(label))?;
-        let reason = words(event.reason);
-        self.end_entry(&format!("{from} before, {to} now ({reason})."))
+        let reason = event.sentence;
+        self.end_entry(&format!("It was {from} and is {to} now. {reason}"))
     }
 
     fn begin_entry(&mut self, id: &str, title: &str, updated: Unix) -> fmt::Result {

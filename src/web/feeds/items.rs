@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 
 use super::file;
+use crate::web::bytes::ByteSize;
 use seedwatch_core::magnet;
 use seedwatch_core::needs_seeding::Entry;
 use seedwatch_core::snapshot::{Snapshot, TorrentView, Unix};
@@ -83,7 +84,7 @@ impl<'a> Item<'a> {
     /// Returns a title that download rules can match: collection, name and size.
     pub(super) fn title(&self) -> String {
         let collection = self.collection().map(|name| format!("[{name}] "));
-        let size = self.size().map(|size| format!(" ({})", in_words(size)));
+        let size = self.size().map(|size| format!(" ({})", ByteSize(size)));
         format!(
             "{}{}{}",
             collection.unwrap_or_default(),
@@ -105,39 +106,5 @@ impl<'a> Item<'a> {
             false => "",
         };
         format!("{state}, {copies}{recovering}")
-    }
-}
-
-/// Returns a size with its unit, in powers of 1000.
-fn in_words(bytes: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    let mut value = bytes as f64 / 1000.0;
-    let mut units = units.into_iter().peekable();
-    let mut unit = units.next().unwrap_or_default();
-    // One digit after the point, rounded up to the next unit if need be.
-    while value >= 999.95
-        && let Some(next) = units.next()
-    {
-        (value, unit) = (value / 1000.0, next);
-    }
-    format!("{value:.1} {unit}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_a_unit() {
-        for (bytes, expected) in [
-            (1, "0.0 kB"),
-            (999_949, "999.9 kB"),
-            (999_950, "1.0 MB"),
-            (4_700_000_000, "4.7 GB"),
-            (1_000_000_000_000, "1.0 TB"),
-            (u64::MAX, "18.4 EB"),
-        ] {
-            assert_eq!(in_words(bytes), expected);
-        }
     }
 }

@@ -148,7 +148,7 @@ impl ByFamily {
         match up {
             Some(true) => "up",
             Some(false) => "down",
-            None => "unknown",
+            None => "?",
         }
     }
 }

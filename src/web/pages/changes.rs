@@ -2,6 +2,7 @@
 
 use super::chart::class;
 use super::value::{DAY, Name, Number};
+use crate::web::parameters::{QueryError, listed};
 use seedwatch_core::snapshot::{ChangeKind, Snapshot, TorrentChange, Unix};
 use seedwatch_core::verdict::State;
 
@@ -13,6 +14,8 @@ pub(super) struct Change<'a> {
     /// The class in the style sheet.
     pub(super) class: &'static str,
     pub(super) count: Number,
+    /// The parameter that selects their events.
+    pub(super) label: &'static str,
     /// What happened to them.
     pub(super) verb: &'static str,
     /// Some of them.
@@ -26,7 +29,7 @@ pub(super) fn since_yesterday(snapshot: &Snapshot) -> Vec<Change<'_>> {
     let since = Unix(snapshot.taken.0.saturating_sub(DAY));
     let changes = snapshot.changes_since(since);
     let change = |kind| {
-        let (verb, state) = words(kind)?;
+        let Words { label, verb, state } = words(kind)?;
         let all: Vec<_> = changes.of(kind).collect();
         let name =
             |change: &&TorrentChange| Some(Name(&snapshot.torrents.get(change.torrent)?.name));
@@ -34,6 +37,7 @@ pub(super) fn since_yesterday(snapshot: &Snapshot) -> Vec<Change<'_>> {
         (!all.is_empty()).then(|| Change {
             class: class(state),
             count: all.len().into(),
+            label,
             verb,
             more: all.len() - named.len(),
             named,
@@ -42,14 +46,40 @@ pub(super) fn since_yesterday(snapshot: &Snapshot) -> Vec<Change<'_>> {
     ChangeKind::ALL.into_iter().filter_map(change).collect()
 }
 
-/// Returns what happened, and the state whose colour it has; `None` if it is of no interest.
-const fn words(kind: ChangeKind) -> Option<(&'static str, State)> {
-    match kind {
-        ChangeKind::Died => Some(("died", State::Dead)),
-        ChangeKind::BecameAtRisk => Some(("came to be at risk", State::AtRisk)),
-        ChangeKind::BecameUnobserved => Some(("cannot be observed any more", State::Unobserved)),
-        ChangeKind::Recovered => Some(("recovered", State::Alive)),
-        ChangeKind::ObservedAgain => Some(("can be observed again", State::Alive)),
-        ChangeKind::Other => None,
-    }
+/// A kind of change for people.
+pub(super) struct Words {
+    /// The value of the parameter `change` of `/events`.
+    pub(super) label: &'static str,
+    /// What happened to the torrents.
+    pub(super) verb: &'static str,
+    /// The state whose colour it has.
+    state: State,
+}
+
+/// Returns a kind of change in words; `None` if it is of no interest.
+pub(super) const fn words(kind: ChangeKind) -> Option<Words> {
+    let (label, verb, state) = match kind {
+        ChangeKind::Died => ("died", "died", State::Dead),
+        ChangeKind::BecameAtRisk => ("became_at_risk", "came to be at risk", State::AtRisk),
+        ChangeKind::BecameUnobserved => (
+            "became_unobserved",
+            "cannot be observed any more",
+            State::Unobserved,
+        ),
+        ChangeKind::Recovered => ("recovered", "recovered", State::Alive),
+        ChangeKind::ObservedAgain => ("observed_again", "can be observed again", State::Alive),
+        ChangeKind::Other => return None,
+    };
+    Some(Words { label, verb, state })
+}
+
+/// Returns the kind of change with a label.
+pub(super) fn kind_of(label: &str) -> Result<ChangeKind, QueryError> {
+    let label_of = |kind| words(kind).map(|words| words.label);
+    let mut all = ChangeKind::ALL.into_iter();
+    all.find(|kind| label_of(*kind) == Some(label))
+        .ok_or_else(|| {
+            let labels: Vec<_> = ChangeKind::ALL.into_iter().filter_map(label_of).collect();
+            QueryError::invalid("change", listed(&labels, "or"))
+        })
 }

@@ -4,14 +4,14 @@ use std::fmt;
 
 use askama::Template;
 
-use super::collections::bytes_at_risk;
+use super::collections::BytesAtRisk;
 use super::countries::{CountryBars, bars};
 use super::layout::{Address, Layout, Section, Site};
 use super::row::Rows;
 use super::tiles::{Tile, by_state};
 use super::todo::WORST;
 use super::urgency::ByUrgency;
-use super::value::{ByteSize, Name, Number, OrUnknown, Peers};
+use super::value::{Name, Number, Peers};
 use crate::web::query::TorrentQuery;
 use seedwatch_core::snapshot::Snapshot;
 
@@ -25,7 +25,7 @@ struct Collection<'a> {
     total: Number,
     needy: Number,
     peers: Peers,
-    bytes_at_risk: OrUnknown<ByteSize>,
+    bytes_at_risk: BytesAtRisk,
     countries: CountryBars,
     rows: Rows<'a>,
     /// The query of all torrents of the collection.
@@ -47,17 +47,18 @@ pub(super) fn write(
 ) -> fmt::Result {
     let row = snapshot.collections.get(index).ok_or(fmt::Error)?;
     let name = &*row.name;
+    let mut bytes_at_risk = BytesAtRisk::default();
     let own = snapshot.rows().enumerate().filter(|(_, view)| {
         let collection = view.torrent.collection();
         collection.is_some_and(|collection| **collection == *name)
     });
+    let own = own.inspect(|(_, view)| bytes_at_risk.add(*view));
     let counts = ByUrgency::of(own, WORST);
     let query = TorrentQuery::default().filtered(|filter| {
         filter.collection = Some(name.to_owned());
     });
     let address = Address::below(Section::Collections, name);
     let layout = Layout::of(snapshot, site, address, format!("collection {name}"));
-    let bytes = snapshot.collection_bytes_by_state();
     let known = row.countries.iter().filter(|_| snapshot.config.countries);
     let page = Collection {
         name: Name(name),
@@ -65,7 +66,7 @@ pub(super) fn write(
         total: counts.total().into(),
         needy: counts.needy().into(),
         peers: Peers::of(row.peers, row.unique),
-        bytes_at_risk: OrUnknown(bytes.get(name).map(bytes_at_risk)),
+        bytes_at_risk,
         countries: bars(known.filter_map(|row| Some((row.country, row.peers.get()?)))),
         rows: Rows::of(snapshot, counts.first(), layout.root),
         query: query.to_query(),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use askama::Template;
 
+use super::changes::{kind_of, words};
 use super::chart::{class, word};
 use super::layout::{Address, Layout, Section, Site};
 use super::paging::{Paging, page_of};
@@ -12,20 +13,22 @@ use super::value::{Name, Number, When};
 use crate::web::events::{find, resolve};
 use crate::web::parameters::Parameters;
 use seedwatch_core::events::StateEvent;
-use seedwatch_core::snapshot::Snapshot;
+use seedwatch_core::snapshot::{ChangeKind, Snapshot};
 use seedwatch_torrent::InfoHash;
 
 /// Events per page.
 const PER_PAGE: usize = 100;
 
 /// The keys of a query.
-const KEYS: &[&str] = &["torrent", "page"];
+const KEYS: &[&str] = &["torrent", "change", "page"];
 
 /// Which events to show.
 #[derive(Debug)]
 pub(super) struct Query {
     /// The name or info-hash of the torrent, as it was given, and its identity.
     torrent: Option<(String, InfoHash)>,
+    /// The only kind of change.
+    change: Option<ChangeKind>,
     page: usize,
 }
 
@@ -41,6 +44,7 @@ impl Query {
             });
         Ok(Self {
             torrent: torrent.transpose()?,
+            change: parameters.filled("change").map(kind_of).transpose()?,
             page: page_of(&parameters)?,
         })
     }
@@ -53,6 +57,10 @@ struct Events<'a> {
     layout: Layout<'a>,
     /// The torrent whose events are shown.
     torrent: Option<Name<'a>>,
+    /// What happened to the torrents that are shown, if it is one kind of change.
+    change: Option<&'static str>,
+    /// The query of the same events as a feed, if they are those of one torrent.
+    feed: Option<String>,
     paging: Paging,
     shown: Vec<ShownEvent<'a>>,
 }
@@ -66,8 +74,8 @@ pub(super) struct ShownEvent<'a> {
     pub(super) to: &'static str,
     /// The class of the new state in the style sheet.
     pub(super) class: &'static str,
-    /// The code of the reason, as words.
-    pub(super) reason: String,
+    /// The reason as a sentence.
+    pub(super) reason: &'static str,
     pub(super) at: When,
 }
 
@@ -81,11 +89,23 @@ pub(super) fn write(
     let of = query.torrent.as_ref();
     let wanted = || {
         let latest = snapshot.events.latest(snapshot.taken);
-        latest.filter(move |event| of.is_none_or(|(_, hash)| *hash == event.torrent))
+        let latest = latest.filter(move |event| of.is_none_or(|(_, hash)| *hash == event.torrent));
+        latest.filter(|event| {
+            let kind = ChangeKind::of(event.from, event.to);
+            query.change.is_none_or(|wanted| wanted == kind)
+        })
     };
-    let others = of.map(|(name, _)| format!("torrent={}&", Name(name).segment()));
+    let feed = of.map(|(name, _)| format!("torrent={}", Name(name).segment()));
+    let change = query.change.and_then(words);
+    let mut others = feed
+        .iter()
+        .map(|feed| format!("{feed}&"))
+        .collect::<String>();
+    if let Some(words) = &change {
+        others.push_str(&format!("change={}&", words.label));
+    }
     let total = wanted().count();
-    let paging = Paging::of(query.page, total, PER_PAGE, others.unwrap_or_default());
+    let paging = Paging::of(query.page, total, PER_PAGE, others);
     let range = paging.range();
     let page: Vec<_> = wanted()
         .skip(range.start)
@@ -95,6 +115,8 @@ pub(super) fn write(
     let page = Events {
         layout: Layout::of(snapshot, site, Address::of(Section::Events), "events"),
         torrent: of.map(|(name, _)| Name(name)),
+        change: change.map(|words| words.verb),
+        feed: feed.filter(|_| query.change.is_none()),
         shown: shown(snapshot, &page),
         paging,
     };
@@ -110,7 +132,7 @@ pub(super) fn shown<'a>(snapshot: &'a Snapshot, events: &[StateEvent]) -> Vec<Sh
         from: word(event.from),
         to: word(event.to),
         class: class(event.to),
-        reason: view.reason.replace('_', " "),
+        reason: view.sentence,
         at: When(snapshot.taken, event.at.get()),
     };
     resolved.zip(events).map(row).collect()

@@ -8,7 +8,7 @@ use askama::Template;
 
 use super::layout::{Address, Layout, Section, Site};
 use super::paging::Paging;
-use super::value::{DAY, Name, Number};
+use super::value::{DAY, Name, Number, OrUnknown};
 use seedwatch_core::plural;
 use seedwatch_core::snapshot::{
     FailureReason, Phases, ProbeError, Problem, Retry, Snapshot, TrackerRow, Unix,
@@ -110,10 +110,10 @@ pub(super) struct ShownTracker<'a> {
     pub(super) failures: Number,
     /// Empty if no probe failed.
     pub(super) most_frequent_failure: &'static str,
-    /// Empty if the tracker has not said.
-    pub(super) interval: String,
-    /// Empty if no probe was answered.
-    pub(super) latency: String,
+    /// Unknown if the tracker has not said.
+    pub(super) interval: OrUnknown<String>,
+    /// Unknown if no probe was answered.
+    pub(super) latency: OrUnknown<String>,
     pub(super) certificate: Validity,
     /// The warning of the tracker.
     pub(super) warning: Option<&'a str>,
@@ -146,8 +146,8 @@ impl<'a> ShownTracker<'a> {
             most_frequent_failure: most_frequent
                 .map(FailureReason::as_label)
                 .unwrap_or_default(),
-            interval: row.interval.map(interval).unwrap_or_default(),
-            latency: latency(row).map(millis).unwrap_or_default(),
+            interval: OrUnknown(row.interval.map(interval)),
+            latency: OrUnknown(latency(row).map(millis)),
             certificate: Validity(now, row.certificate_expiry),
             warning,
             error,

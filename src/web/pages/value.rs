@@ -4,10 +4,11 @@ use std::fmt::{self, Display, Formatter};
 
 use percent_encoding::utf8_percent_encode;
 
+pub(super) use crate::web::bytes::ByteSize;
 use crate::web::route::SEGMENT;
 use crate::web::timestamp::Timestamp;
-use seedwatch_core::plural;
 use seedwatch_core::snapshot::{Count, Country, UniquePeers, Unix, Window};
+use seedwatch_core::{Grouped, plural};
 
 /// Seconds of a day.
 pub(super) const DAY: u64 = 24 * 3600;
@@ -71,27 +72,7 @@ impl From<usize> for Number {
 
 impl Display for Number {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
-        if self.0 < 1000 {
-            return write!(to, "{}", self.0);
-        }
-        write!(to, "{},{:03}", Self(self.0 / 1000), self.0 % 1000)
-    }
-}
-
-/// A number of bytes, in the largest unit that fits.
-pub(super) struct ByteSize(pub(super) u64);
-
-impl Display for ByteSize {
-    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
-        const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-        let unit = (self.0.max(1).ilog2() / 10).min(5);
-        match unit {
-            0 => write!(to, "{} B", self.0),
-            _ => {
-                let value = self.0 as f64 / f64::from(1 << 10).powi(unit as i32);
-                write!(to, "{value:.1} {}", UNITS[unit as usize])
-            }
-        }
+        Grouped(self.0).fmt(to)
     }
 }
 
@@ -195,20 +176,6 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_in_the_largest_unit_that_fits() {
-        for (bytes, shown) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (4_700_000_000, "4.4 GiB"),
-            (1 << 53, "8.0 PiB"),
-            (u64::MAX, "16384.0 PiB"),
-        ] {
-            assert_eq!(ByteSize(bytes).to_string(), shown);
-        }
-    }
 
     #[test]
     fn numbers_have_separators() {

@@ -90,9 +90,13 @@ async fn the_page_shows_the_latest_events() {
     let page = answer.text().replace("\n<td", "<td");
     assert_eq!(page.matches("<th scope=\"row\">").count(), 100);
     let first = "ago</time></td>\n<th scope=\"row\"><a href=\"./torrents/empty\"><bdi>empty</bdi></a>\
-                 </th><td>alive</td><td class=\"bad\">dead</td><td>empty</td></tr>";
+                 </th><td>alive</td><td class=\"bad\">dead</td><td class=\"text\">All sources that \
+                 answered said for two rounds that the swarm is empty.</td></tr>";
     assert!(page.contains(first), "{page}");
     assert!(page.contains("<li>Page 1 of 2</li>"), "{page}");
+    let answer = ask(&server, "GET /events?page=3", "").await;
+    let last = "There is no page 3. <a href=\"?page=2\">The last page</a> is 2.";
+    assert!(answer.text().contains(last), "{}", answer.text());
     let answer = ask(&server, "GET /events?page=2", "").await;
     assert_eq!(answer.text().matches("<th scope=\"row\">").count(), 21);
     // A torrent that is not configured any more has no page.
@@ -101,4 +105,28 @@ async fn the_page_shows_the_latest_events() {
             .text()
             .contains(&format!("<th scope=\"row\"><code>{GONE}</code></th>"))
     );
+}
+
+#[tokio::test]
+async fn the_page_and_its_links_keep_to_one_torrent_or_one_kind_of_change() {
+    let server = serve(snapshot(3));
+    let get = async |path: &str| ask(&server, &format!("GET {path}"), "").await;
+    let own = get("/events?torrent=empty").await;
+    assert!(
+        own.text()
+            .contains("<h1>Events of <bdi>empty</bdi> (1)</h1>")
+    );
+    for link in [
+        "./events.atom?torrent=empty\"",
+        "./api/v1/events?torrent=empty&amp;limit=1000\"",
+    ] {
+        assert!(own.text().contains(link), "{link}\n{}", own.text());
+    }
+    for (change, count) in [("died", 1), ("became_at_risk", 3), ("recovered", 0)] {
+        let page = get(&format!("/events?change={change}")).await;
+        let page = page.text();
+        assert_eq!(page.matches("<th scope=\"row\">").count(), count, "{page}");
+        assert!(!page.contains("./events.atom"), "{page}");
+    }
+    assert_eq!(get("/events?change=NOPE").await.status, 400);
 }

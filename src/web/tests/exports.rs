@@ -158,7 +158,7 @@ async fn feeds_have_stable_ids_and_the_times_of_changes() {
         "<link rel=\"alternate\" \
          href=\"https://m.example/sw/torrents/a%20%22quoted%22%20%5C%20name%0Aof%20two%20lines\"/>",
         "<category term=\"one_network\"/>",
-        "<summary>alive (peers named).</summary>",
+        "<summary>A source listed peers.</summary>",
     ] {
         assert!(feed.contains(expected), "{expected}\n{feed}");
     }
@@ -180,7 +180,8 @@ async fn events_are_a_feed() {
         "<title>empty: dead</title>",
         "<updated>2026-09-21T13:15:00Z</updated>",
         "<link rel=\"alternate\" href=\"torrents/empty\"/>",
-        "<summary>alive before, dead now (empty).</summary>",
+        "<summary>It was alive and is dead now. All sources that answered said for two rounds that the \
+         swarm is empty.</summary>",
     ] {
         assert!(feed.contains(expected), "{expected}\n{feed}");
     }

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::{Family, Snapshot};
-use crate::plural;
 use crate::verdict::{Condition, Reason};
+use crate::{Grouped, plural};
 
 /// What several torrents suffer from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Cause {
             }
             Self::TrackerDown { tracker, torrents } => {
                 let have = if *torrents == 1 { "has" } else { "have" };
-                let torrents = plural(*torrents, "torrent");
+                let torrents = plural(Grouped((*torrents).into()), "torrent");
                 format!(
                     "{tracker} is down, and {torrents} {have} no other tracker that gives a valid \
                      answer."

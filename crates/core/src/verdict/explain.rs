@@ -3,7 +3,7 @@
 use super::reason::Reason;
 use super::state::{Condition, State, Verdict};
 use crate::snapshot::TorrentView;
-use crate::{Source, plural};
+use crate::{Grouped, Source, plural};
 
 /// What an operator should do about a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +93,35 @@ impl Advice {
     }
 }
 
+impl Reason {
+    /// Returns the reason as a sentence without numbers, which is true of a moment in the past, too.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::PeersNamed => "A source listed peers.",
+            Self::PeersClaimed => "A tracker counted peers, but none was listed.",
+            Self::Empty => "All sources that answered said for two rounds that the swarm is empty.",
+            Self::EmptyRecently => "No source listed a peer, but not for long enough.",
+            Self::EmptyOnce => "Every source answered, and none listed a peer.",
+            Self::EmptyInPart => {
+                "No source listed a peer, but not every source gave a conclusive answer."
+            }
+            Self::SilentOnce => "No source gave a conclusive answer.",
+            Self::SourceLost => {
+                "No source listed a peer, but one that listed the last peers did not answer."
+            }
+            Self::FamilyLost => {
+                "The last peers were reachable over IPv4 or IPv6, which our network had lost."
+            }
+            Self::DhtSilent => "The DHT, which may know peers, did not answer.",
+            Self::Silence => "No source gave a usable answer.",
+            Self::Unasked => "Not every source had been asked.",
+            Self::Outage => "Our own network or resolver did not work.",
+            Self::NoSource => "There was nothing to ask: no tracker, and no DHT.",
+            Self::Private => "The torrent is private and is not probed.",
+        }
+    }
+}
+
 impl Verdict {
     /// Returns why the torrent is in its state, as one sentence. `view` is the torrent.
     pub fn sentence(&self, view: TorrentView<'_>) -> String {
@@ -168,7 +197,7 @@ impl Verdict {
             true => ", all in one autonomous system or prefix",
             false => "",
         };
-        let peers = plural(peers, "peer");
+        let peers = plural(Grouped(peers.into()), "peer");
         format!("{what}{lead}{peers}{now}{place}; {}.", sources(view))
     }
 }

@@ -1,7 +1,7 @@
 //! What each source says about a torrent.
 
 use crate::web::pages::value::{Number, OrUnknown, Peers, When};
-use seedwatch_core::snapshot::{Count, Snapshot, Source, TorrentView};
+use seedwatch_core::snapshot::{Count, Privacy, Snapshot, Source, TorrentView};
 
 /// The peers of one source, or of all.
 pub(super) struct SourceRow {
@@ -45,22 +45,27 @@ pub(super) struct DhtFacts {
     /// Whether the latest lookups brought an answer, in words.
     pub(super) outcome: &'static str,
     pub(super) class: &'static str,
-    pub(super) last_success: When,
+    /// `None` if it is never asked.
+    pub(super) last_success: Option<When>,
 }
 
 impl DhtFacts {
     /// Returns what the DHT says; `None` if it is not asked.
     pub(super) fn of(snapshot: &Snapshot, view: TorrentView<'_>) -> Option<Self> {
         snapshot.dht.as_ref()?;
-        let (outcome, class) = match view.probe_success[Source::Dht] {
+        let last_success = When(snapshot.taken, view.last_success[Source::Dht].get());
+        let is_public = view.torrent.privacy == Privacy::Public;
+        let (outcome, class) = match view.probe_success[Source::Dht].filter(|_| is_public) {
             Some(true) => ("answers", "good"),
             Some(false) => ("does not answer", "bad"),
-            None => ("has not been asked yet, or must not be asked", "other"),
+            None if is_public => ("has not been asked yet", "other"),
+            // BEP 27: peers of a private torrent come from its trackers only.
+            None => ("is never asked: the torrent is private", "other"),
         };
         Some(Self {
             outcome,
             class,
-            last_success: When(snapshot.taken, view.last_success[Source::Dht].get()),
+            last_success: is_public.then_some(last_success),
         })
     }
 }

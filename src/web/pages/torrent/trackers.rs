@@ -19,14 +19,14 @@ pub(super) struct AnnouncedTracker<'a> {
     pub(super) seeders: OrUnknown<Number>,
     pub(super) leechers: OrUnknown<Number>,
     pub(super) completed: OrUnknown<Number>,
-    /// Empty if the tracker has not said.
-    pub(super) interval: String,
+    /// Unknown if the tracker has not said.
+    pub(super) interval: OrUnknown<String>,
     /// When the latest probe of the torrent ended.
     pub(super) last: When,
     /// When the tracker may be asked next, about any torrent.
     pub(super) next: When,
-    /// Of the latest answered probe of any torrent; empty if there was none.
-    pub(super) latency: String,
+    /// Of the latest answered probe of any torrent; unknown if there was none.
+    pub(super) latency: OrUnknown<String>,
 }
 
 /// Returns the trackers of a torrent in the order of the configuration.
@@ -55,9 +55,9 @@ fn shown<'a>(snapshot: &'a Snapshot, row: &'a AnnounceRow) -> Option<AnnouncedTr
         seeders: Number::known(row.seeders),
         leechers: Number::known(row.leechers),
         completed: Number::known(row.completed),
-        interval: tracker.interval.map(interval).unwrap_or_default(),
+        interval: OrUnknown(tracker.interval.map(interval)),
         last: When(snapshot.taken, row.last_probe.get()),
         next: When(snapshot.taken, tracker.next_probe),
-        latency: latency(tracker).map(millis).unwrap_or_default(),
+        latency: OrUnknown(latency(tracker).map(millis)),
     })
 }

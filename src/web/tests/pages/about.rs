@@ -11,8 +11,8 @@ async fn the_summary_counts() {
         "<dt>Torrents</dt><dd>1 dead, 0 at risk, 0 unobserved, 1 pending, 1 alive, 1 private</dd>",
         "<dt>Trackers</dt><dd>2 up, 0 down, 0 unknown</dd>",
         "<dt>Distinct peers</dt><dd>61 in a day, 240 in a week, 700 in a month</dd>",
-        "<dt>Our own network</dt><dd>IPv4 up, IPv6 unknown</dd>",
-        "<dt>DHT</dt><dd>IPv4 up, IPv6 unknown</dd>",
+        "<dt>Our own network</dt><dd>IPv4 up, IPv6 ?</dd>",
+        "<dt>DHT</dt><dd>IPv4 up, IPv6 ?</dd>",
         "<dt>DHT nodes</dt><dd>431 in our tables; 9,800,000 estimated over IPv4, ? over IPv6</dd>",
         "<dt>Configuration</dt><dd>loaded <time datetime=\"2026-09-21T14:13:20Z\">1 minute \
          ago</time></dd>",
@@ -33,7 +33,7 @@ async fn the_summary_counts() {
     let page = page(snapshot, "/about").await;
     for line in [
         "<dd class=\"bad\">the last reload failed; in force is what was loaded <time",
-        "<dd class=\"bad\">IPv4 down, IPv6 unknown</dd>",
+        "<dd class=\"bad\">IPv4 down, IPv6 ?</dd>",
         "<dd class=\"bad\">no name can be resolved</dd>",
         "<dt>DHT</dt><dd>not asked</dd>",
         "<dt>Saved state</dt><dd class=\"bad\">saved <time datetime=\"2026-09-21T12:14:59Z\">2 \

@@ -1,6 +1,7 @@
 //! The pages of collections, countries and badges.
 
 use super::*;
+use seedwatch_core::verdict::State;
 
 #[tokio::test]
 async fn collections_count_what_is_lost() {
@@ -11,18 +12,38 @@ async fn collections_count_what_is_lost() {
                   <td class=\"n\">42</td><td class=\"n\">61</td>";
     assert!(list.contains(census), "{list}");
     let mut snapshot = sample::snapshot();
-    let mut dead = named("t", 1);
-    dead.row.verdict.state = seedwatch_core::verdict::State::Dead;
-    dead.torrent.size = std::num::NonZeroU64::new(1 << 40);
-    dead.torrent.details = seedwatch_torrent::Details {
-        collection: Some("census".into()),
-        ..seedwatch_torrent::Details::default()
+    let lost = |name, state, size| {
+        let mut it = named(name, 1);
+        it.row.verdict.state = state;
+        it.torrent.size = std::num::NonZeroU64::new(size);
+        it.torrent.details = seedwatch_torrent::Details {
+            collection: Some("census".into()),
+            ..seedwatch_torrent::Details::default()
+        }
+        .boxed();
+        it.parts()
+    };
+    let dead = || lost("t", State::Dead, 1_000_000_000_000);
+    let unknown = || lost("u", State::AtRisk, 0);
+    for (torrents, expected) in [
+        (vec![unknown()], "?"),
+        (vec![dead(), unknown()], "at least 1.0 TB"),
+    ] {
+        let snapshot = snapshot.clone().with_torrents(torrents);
+        let row = format!("<dt>Bytes at risk</dt><dd>{expected}</dd>");
+        let own = page(snapshot.clone(), "/collections/census").await;
+        assert!(own.contains(&row), "{own}");
+        let list = page(snapshot, "/collections").await;
+        let cell = format!("<td class=\"n\">{expected}</td>");
+        assert!(list.contains(&cell), "{list}");
     }
-    .boxed();
-    snapshot = snapshot.with_torrents([dead.parts()]);
+    let nothing = page(snapshot.clone(), "/collections/%22idle%22").await;
+    let row = "<dt>Bytes at risk</dt><dd>0 B</dd>";
+    assert!(nothing.contains(row), "{nothing}");
+    snapshot = snapshot.with_torrents([dead()]);
     let list = page(snapshot.clone(), "/collections").await;
     let census = "<td class=\"n bad\">1</td><td class=\"n\">0</td><td class=\"n\">0</td>\
-                  <td class=\"n\">1.0 TiB</td>";
+                  <td class=\"n\">1.0 TB</td>";
     assert!(list.contains(census), "{list}");
     let own = page(snapshot.clone(), "/collections/census").await;
     let tile =

@@ -31,7 +31,7 @@ async fn it_says_the_verdict_its_reason_and_what_each_source_says() {
         "<td>never</td><td><time datetime=\"2026-09-21T14:20:00Z\">in 5 minutes</time></td>\
          <td class=\"n\">41 ms</td></tr>",
         "<a href=\"../collections/census\"><bdi>census</bdi></a>",
-        "<dt>Size</dt><dd>4.4 GiB</dd>",
+        "<dt>Size</dt><dd>4.7 GB</dd>",
         "<dt>team</dt><dd><bdi>archive</bdi></dd>",
         "<th scope=\"row\">United States</th><td class=\"n\">21</td>",
     ] {
