@@ -54,7 +54,7 @@ use data_encoding::BASE64;
 use hyper::header::HeaderValue;
 use sha2::{Digest, Sha256};
 
-pub(super) use self::layout::Site;
+pub(super) use self::layout::{Site, navigation};
 pub(super) use self::route::Endpoint;
 
 /// The style sheet of all pages.

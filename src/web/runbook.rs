@@ -27,7 +27,11 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
          <title>seedwatch: runbook</title>\n<style>",
     );
     page.push_str(super::pages::STYLE);
-    page.push_str("</style>\n</head>\n<body>\n<main>\n");
+    page.push_str("</style>\n</head>\n<body>\n<header><p class=\"brand\">seedwatch</p>\n<nav aria-label=\"Pages\"><ul>\n");
+    for (path, name) in super::pages::navigation() {
+        page.push_str(&format!("<li><a href=\"./{path}\">{name}</a></li>\n"));
+    }
+    page.push_str("</ul></nav>\n</header>\n<main>\n");
     html::push_html(&mut page, events().into_iter());
     page.push_str(
         "</main>\n<footer><p><a href=\"./\">What needs doing</a></p></footer>\n</body>\n</html>\n",
@@ -89,13 +93,16 @@ mod tests {
     }
 
     #[test]
-    fn every_link_leads_to_a_section_or_to_the_status_page() {
+    fn every_link_leads_to_a_section_or_to_another_page() {
         let links = PAGE.split("href=\"").skip(1);
         for link in links.filter_map(|rest| rest.split('"').next()) {
             let is_section = link
                 .strip_prefix('#')
                 .is_some_and(|id| PAGE.contains(&format!("id=\"{id}\"")));
-            assert!(is_section || link == "./", "{link}");
+            let mut pages = super::super::pages::navigation();
+            let is_page = pages.any(|(path, _)| link == format!("./{path}"));
+            assert!(is_section || is_page, "{link}");
         }
+        assert!(PAGE.contains("<li><a href=\"./torrents\">Torrents</a></li>"));
     }
 }

@@ -66,6 +66,12 @@ impl Section {
     }
 }
 
+/// Returns the paths without their first slash and the names of the pages of the navigation.
+pub(in crate::web) fn navigation() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let sections = Section::ALL.into_iter();
+    sections.map(|section| (section.path(), section.name()))
+}
+
 /// The address of a page: relative links lead from it to others, and work behind a proxy that adds
 /// a path prefix.
 #[derive(Debug, Clone, Copy)]

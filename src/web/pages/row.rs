@@ -1,7 +1,7 @@
 //! Rows of torrents, as several pages show them.
 
 use super::chart::{Sparkline, class, word};
-use super::value::{Name, Number, OrUnknown, Peers};
+use super::value::{ByteSize, Name, Number, OrUnknown, Peers, When};
 use crate::web::query::needs_something;
 use seedwatch_core::magnet;
 use seedwatch_core::snapshot::{Snapshot, TorrentView};
@@ -13,6 +13,8 @@ pub(super) struct Rows<'a> {
     indices: Vec<usize>,
     /// The link from the page to `/`.
     pub(super) root: &'static str,
+    /// Whether the columns of size, seeders and latest change are shown, too.
+    pub(super) is_long: bool,
 }
 
 impl<'a> Rows<'a> {
@@ -22,6 +24,15 @@ impl<'a> Rows<'a> {
             snapshot,
             indices,
             root,
+            is_long: false,
+        }
+    }
+
+    /// Returns the same with the columns by which one can sort only where all torrents are.
+    pub(super) fn long(self) -> Self {
+        Self {
+            is_long: true,
+            ..self
         }
     }
 
@@ -53,6 +64,11 @@ pub(super) struct ShownTorrent<'a> {
     pub(super) peers: Peers,
     pub(super) trackers_online: OrUnknown<Number>,
     pub(super) trackers: Number,
+    pub(super) size: OrUnknown<ByteSize>,
+    /// The largest claim of a tracker.
+    pub(super) seeders: OrUnknown<Number>,
+    /// When the torrent came into its state.
+    pub(super) since: When,
     /// `None` if the torrent is private.
     pub(super) magnet: Option<String>,
 }
@@ -67,6 +83,9 @@ impl<'a> ShownTorrent<'a> {
             peers: Peers::of(view.peers, view.unique(view.windows)),
             trackers_online: Number::known(view.trackers_online),
             trackers: view.torrent.trackers.len().into(),
+            size: OrUnknown(view.torrent.size.map(|size| ByteSize(size.get()))),
+            seeders: Number::known(view.seeders),
+            since: When(snapshot.taken, view.verdict.since.get()),
             magnet: short_magnet(snapshot, view),
         }
     }

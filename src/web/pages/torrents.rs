@@ -43,6 +43,9 @@ struct Heads {
     name: Head,
     state: Head,
     peers: Head,
+    size: Head,
+    seeders: Head,
+    since: Head,
 }
 
 /// The head of a column.
@@ -84,7 +87,7 @@ pub(super) fn write(
             query.limit.unwrap_or(TorrentQuery::PAGE_SIZE),
             others,
         ),
-        rows: Rows::of(snapshot, found.indices, layout.root),
+        rows: Rows::of(snapshot, found.indices, layout.root).long(),
         wanted: &query.filter,
         states: states(query),
         conditions: conditions(query),
@@ -94,6 +97,9 @@ pub(super) fn write(
             name: head(query, SortKey::Name),
             state: head(query, SortKey::Urgency),
             peers: head(query, SortKey::Peers),
+            size: head(query, SortKey::Size),
+            seeders: head(query, SortKey::Seeders),
+            since: head(query, SortKey::Since),
         },
         query: TorrentQuery {
             limit: None,

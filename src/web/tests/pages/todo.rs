@@ -175,9 +175,24 @@ async fn changes_since_yesterday_are_told_by_kind() {
     };
     snapshot.events = Arc::new(EventHistory::of([died(3600)]));
     let page = page(snapshot.clone(), "/").await;
+    assert!(!section(&page, "changes").contains("./events?"));
     let line = "<li><span class=\"bad\">1 died</span>: <a href=\"./torrents/empty\"><bdi>empty\
                 </bdi></a></li>";
     assert!(section(&page, "changes").contains(line), "{page}");
+    let torrents = (1..=5).map(|n| {
+        let mut it = judged(&format!("t{n}"), State::Dead, Reason::Empty, None);
+        it.torrent.hashes = named("", n).torrent.hashes;
+        it.parts()
+    });
+    let mut many = sample::snapshot().with_torrents(torrents);
+    let each = |n| StateEvent {
+        torrent: InfoHash([n; 20]),
+        ..died(3600)
+    };
+    many.events = Arc::new(EventHistory::of((1..=5).map(each)));
+    let page = self::page(many, "/").await;
+    let more = "<a href=\"./events?change=died\">and 2 more</a>";
+    assert!(section(&page, "changes").contains(more), "{page}");
     snapshot.events = Arc::new(EventHistory::of([died(25 * 3600)]));
     let page = self::page(snapshot, "/").await;
     assert!(!page.contains("id=\"changes\""));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use seedwatch_core::events::{EventHistory, StateEvent};
 use seedwatch_core::history::{Day, PeerRange, UtcDay};
-use seedwatch_core::snapshot::{Privacy, Unix};
+use seedwatch_core::snapshot::{Privacy, Source, Unix};
 use seedwatch_core::verdict::{Reason, State};
 
 const TAKEN: u64 = 1_790_000_100;
@@ -69,6 +69,33 @@ async fn a_torrent_file_is_offered_if_there_is_one_and_it_is_public() {
         let page = page(snapshot, "/torrents/t%201").await;
         let link = "<a href=\"../torrent-files/t%201.torrent\">Torrent file</a>";
         assert_eq!(page.contains(link), is_offered, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn the_dht_is_never_asked_about_a_private_torrent() {
+    for (privacy, expected) in [
+        (
+            Privacy::LeftAlone,
+            "is never asked: the torrent is private</span>.</p>",
+        ),
+        (
+            Privacy::Consented,
+            "is never asked: the torrent is private</span>.</p>",
+        ),
+        (
+            Privacy::Public,
+            "has not been asked yet</span>; last answer: <time",
+        ),
+    ] {
+        let mut it = named("t", 1);
+        it.torrent.privacy = privacy;
+        // From a time at which the torrent was not known to be private.
+        it.row.last_success[Source::Dht] = Unix(TAKEN - 900).into();
+        let snapshot = sample::snapshot().with_torrents([it.parts()]);
+        let page = page(snapshot, "/torrents/t").await;
+        let line = format!("<p>The DHT <span class=\"other\">{expected}");
+        assert!(page.contains(&line), "{page}");
     }
 }
 

@@ -23,6 +23,17 @@ async fn the_worst_come_first_and_all_are_there() {
     let new = "<bdi>b new</bdi></a>\n<small>Not every source has been asked yet. Wait for further \
                rounds.</small></th><td class=\"other\">pending</td>";
     assert!(page.contains(new), "{page}");
+    for head in [
+        "sort=size\">Size</a>",
+        "sort=seeders\">Seeders</a>",
+        "sort=since\">Latest change</a>",
+    ] {
+        assert!(page.contains(head), "{head}\n{page}");
+    }
+    let long = "<td>?/0</td><td>?</td><td>?</td>\
+                <td><time datetime=\"2026-09-19T14:15:00Z\">2 days ago</time></td>\
+                <td><a href=\"magnet:";
+    assert!(page.contains(long), "{page}");
     let stranded = "Replace the trackers.</small></th><td class=\"poor\">alive</td>";
     assert!(page.contains(stranded), "{page}");
 }

@@ -43,6 +43,11 @@ fn a_failing_tracker_is_told_once_with_the_torrents_that_it_strands() {
             "{tracker} is down, and 2 torrents have no other tracker that gives a valid answer."
         )
     );
+    let many = Cause::TrackerDown {
+        tracker: tracker.clone(),
+        torrents: 1111,
+    };
+    assert!(many.sentence().contains(" 1,111 torrents "));
     let one = Cause::TrackerDown {
         tracker: tracker.clone(),
         torrents: 1,
