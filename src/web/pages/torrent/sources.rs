@@ -36,7 +36,10 @@ pub(super) fn rows(snapshot: &Snapshot, view: TorrentView<'_>) -> Vec<SourceRow>
             last_success: Some(When(snapshot.taken, view.last_success[source].get())),
         }
     };
-    let sources = snapshot.sources().map(of_source);
+    let is_public = view.torrent.privacy == Privacy::Public;
+    let sources = snapshot.sources();
+    let sources = sources.filter(|source| is_public || *source != Source::Dht);
+    let sources = sources.map(of_source);
     std::iter::once(all).chain(sources).collect()
 }
 

@@ -96,6 +96,8 @@ async fn the_dht_is_never_asked_about_a_private_torrent() {
         let page = page(snapshot, "/torrents/t").await;
         let line = format!("<p>The DHT <span class=\"other\">{expected}");
         assert!(page.contains(&line), "{page}");
+        let has_row = page.contains("<th scope=\"row\">DHT</th>");
+        assert_eq!(has_row, privacy == Privacy::Public, "{page}");
     }
 }
 
