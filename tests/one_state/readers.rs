@@ -22,7 +22,7 @@ pub(super) struct Found {
 
 /// Reads a table of torrents.
 pub(super) fn page(html: &str) -> States {
-    let table = between(html, "<table class=\"torrents\">", "</table>");
+    let table = between(html, "<table class=\"torrents", "</table>");
     let rows = table.split("<tr><th scope=\"row\">").skip(1);
     rows.map(|row| {
         let name = unescape(between(row, "<bdi>", "</bdi>"));
