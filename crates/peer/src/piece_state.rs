@@ -89,6 +89,11 @@ impl PieceState {
         self.summary != Summary::Nothing
     }
 
+    /// Returns whether the peer said that it has nothing, and named no piece.
+    pub(crate) fn says_nothing_only(&self) -> bool {
+        self.summary == Summary::None && self.singles == 0
+    }
+
     pub(crate) fn is_complete(&self) -> bool {
         self.set.completeness() == Completeness::Complete
     }

@@ -61,7 +61,7 @@ impl Outcome {
 /// |---|---|
 /// | `HasAll` | seeders, also after a lazy bitfield |
 /// | `LacksPieces` | downloaders and partial seeds (BEP 21) |
-/// | `HasNone` | downloaders that have just begun |
+/// | `HasNone` | downloaders that have just begun; super-seeders that wait longer than [`Timing::nothing`](crate::Timing::nothing) |
 /// | `Timeout`, `NoRoute` | peers behind a NAT, peers that left |
 /// | `ConnectionRefused` | peers that left, and other transports |
 /// | `ClosedAtOnce` | libtorrent that is paused, full, or does not know the torrent; a filtered address |

@@ -23,6 +23,10 @@ pub struct Timing {
     pub quiet: Duration,
     /// From the handshake to the last news about pieces.
     pub settle: Duration,
+    /// From the handshake until a peer is believed that it has nothing. A super-seeder says so too;
+    /// that of libtorrent 2.0 names its first piece 10.2 s after an incoming handshake, measured,
+    /// because its first attempt comes before the end of the handshake (libtorrent PR 6342).
+    pub nothing: Duration,
     /// From the handshake to the end of the metadata, if it is fetched.
     pub metadata: Duration,
 }
@@ -33,6 +37,7 @@ impl Default for Timing {
             handshake: Duration::from_secs(10),
             quiet: Duration::from_millis(2_500),
             settle: Duration::from_secs(10),
+            nothing: Duration::from_secs(13),
             metadata: Duration::from_secs(30),
         }
     }
@@ -43,9 +48,12 @@ impl Timing {
     pub(crate) fn end(&self, talk: &Conversation) -> Option<Mono> {
         let greeted = talk.greeted?;
         let settled = greeted.after(self.settle);
-        // Without a summary, more may come at any time.
-        let quiet = talk.changed.filter(|_| talk.pieces.has_summary());
-        let pieces = quiet.map_or(settled, |changed| changed.after(self.quiet).min(settled));
+        let pieces = match talk.changed {
+            _ if talk.pieces.says_nothing_only() => greeted.after(self.nothing),
+            Some(changed) if talk.pieces.has_summary() => changed.after(self.quiet).min(settled),
+            // Without a summary, more may come at any time.
+            _ => settled,
+        };
         Some(match (talk.fetches_metadata(), talk.awaits_metadata()) {
             (true, _) => pieces.max(greeted.after(self.metadata)),
             // The extension handshake may follow.

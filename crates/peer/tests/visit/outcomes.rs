@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::meeting::{HASH, Meeting, meet, params, visit, with_pieces};
 use seedwatch_clock::Mono;
-use seedwatch_dev_peer::{Accepts, Behaviour};
+use seedwatch_dev_peer::{Accepts, Behaviour, ScriptedPeer};
 use seedwatch_peer::frame::id::{BITFIELD, HAVE, HAVE_ALL, HAVE_NONE};
 use seedwatch_peer::handshake::Reserved;
 use seedwatch_peer::{CompleteAgo, ConnectError, Encryption, Outcome, Reason, Visit};
@@ -258,7 +258,7 @@ fn a_peer_that_closes_later_is_judged_by_what_it_said() {
         ("some", peer().says(BITFIELD, &[0xf0]), ClosedUnsettled),
         ("a few", haves([1], peer()), ClosedUnsettled),
     ] {
-        let mut peer = seedwatch_dev_peer::ScriptedPeer::new(behaviour, [1; 32]);
+        let mut peer = ScriptedPeer::new(behaviour, [1; 32]);
         let mut visit = Visit::new(with_pieces(8), [0; 32]);
         visit.connected(Mono(0));
         peer.receive(&visit.take_output());
@@ -304,15 +304,31 @@ fn visits_end_as_soon_as_possible() {
     assert_eq!(took(&peer().says(BITFIELD, &[0xff])), Duration::ZERO);
     let quiet = Duration::from_millis(2_500);
     assert_eq!(took(&peer().says(BITFIELD, &[0xf0])), quiet);
-    assert_eq!(took(&peer().says(HAVE_NONE, &[])), quiet);
+    assert_eq!(took(&haves([1], peer().says(HAVE_NONE, &[]))), quiet);
+    let nothing = Duration::from_secs(13);
+    assert_eq!(took(&peer().says(HAVE_NONE, &[])), nothing);
+    assert_eq!(took(&peer().says(BITFIELD, &[0])), nothing);
     let settle = Duration::from_secs(10);
     assert_eq!(took(&peer()), settle);
     assert_eq!(took(&haves([1], peer())), settle);
 }
 
+/// As libtorrent 2.0 does when it super-seeds and the connection came from the other side.
+#[test]
+fn a_super_seeder_that_takes_ten_seconds_is_not_empty() {
+    let mut peer = ScriptedPeer::new(peer().says(HAVE_NONE, &[]), [1; 32]);
+    let mut visit = Visit::new(with_pieces(16), [0; 32]);
+    visit.connected(Mono(0));
+    peer.receive(&visit.take_output());
+    visit.receive(&peer.take_output(), Mono(0));
+    visit.poll(Mono(10_190));
+    visit.receive(&[0, 0, 0, 5, HAVE, 0, 0, 0, 11], Mono(10_190));
+    assert_eq!(visit.report().unwrap().reason, Reason::PossibleSuperSeed);
+}
+
 #[test]
 fn news_extend_a_visit_up_to_a_limit() {
-    let mut peer = seedwatch_dev_peer::ScriptedPeer::new(peer().says(BITFIELD, &[0; 2]), [1; 32]);
+    let mut peer = ScriptedPeer::new(peer().says(BITFIELD, &[0; 2]), [1; 32]);
     let mut visit = Visit::new(with_pieces(16), [0; 32]);
     visit.connected(Mono(0));
     peer.receive(&visit.take_output());
