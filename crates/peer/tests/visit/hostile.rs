@@ -2,9 +2,9 @@
 
 use crate::meeting::{HASH, OUR_ID, params, visit, with_pieces};
 use seedwatch_clock::Mono;
-use seedwatch_dev_peer::Behaviour;
+use seedwatch_dev_peer::{Behaviour, ScriptedPeer};
 use seedwatch_peer::frame::id::{BITFIELD, EXTENDED, HAVE, HAVE_NONE};
-use seedwatch_peer::{Encryption, MAX_PIECES, Outcome, Reason, Visit, VisitParams};
+use seedwatch_peer::{Encryption, MAX_METADATA, MAX_PIECES, Outcome, Reason, Visit, VisitParams};
 use seedwatch_torrent::InfoHash;
 
 fn peer() -> Behaviour {
@@ -186,4 +186,45 @@ fn calls_out_of_order_change_nothing() {
     visit.poll(Mono(2_000_000));
     assert_eq!(visit.report().cloned(), report);
     assert!(visit.take_output().is_empty());
+}
+
+/// What a peer can make a visit hold at most: a piece far away, a bitfield that does not end, and
+/// metadata that lacks its last block.
+#[test]
+fn the_worst_peer_stays_within_the_memory_bound() {
+    let size = MAX_METADATA;
+    let blocks = size / 16_384;
+    let far = MAX_PIECES - 1;
+    let mut behaviour = peer()
+        .says(HAVE, &far.to_be_bytes())
+        .extends(&format!("d1:md11:ut_metadatai3ee13:metadata_sizei{size}ee"));
+    for block in 0..blocks - 1 {
+        let head = format!("\x02d8:msg_typei1e5:piecei{block}ee");
+        behaviour = behaviour.says(EXTENDED, &[head.as_bytes(), &[1; 16_384]].concat());
+    }
+    let length = MAX_PIECES / 8 + 1;
+    behaviour.messages.extend(length.to_be_bytes());
+    behaviour.messages.push(BITFIELD);
+    behaviour
+        .messages
+        .extend(vec![1; MAX_PIECES as usize / 8 - 1]);
+    let mut peer = ScriptedPeer::new(behaviour, [1; 32]);
+    let params = VisitParams {
+        fetch_metadata: true,
+        ..params()
+    };
+    let mut visit = Visit::new(params, [0; 32]);
+    visit.connected(Mono(0));
+    peer.receive(&visit.take_output());
+    let mut most = 0;
+    for part in peer.take_output().chunks(1_000) {
+        visit.receive(part, Mono(1));
+        most = most.max(visit.memory());
+    }
+    assert_eq!(visit.report(), None);
+    assert!(most <= Visit::MAX_MEMORY, "{most}");
+    assert!(
+        most > MAX_METADATA + 2 * MAX_PIECES as usize / 8 - 40_000,
+        "{most}"
+    );
 }

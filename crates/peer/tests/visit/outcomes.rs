@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::meeting::{HASH, Meeting, meet, params, visit, with_pieces};
 use seedwatch_clock::Mono;
 use seedwatch_dev_peer::{Accepts, Behaviour, ScriptedPeer};
+use seedwatch_peer::Reason::*;
 use seedwatch_peer::frame::id::{BITFIELD, HAVE, HAVE_ALL, HAVE_NONE};
 use seedwatch_peer::handshake::Reserved;
-use seedwatch_peer::{CompleteAgo, ConnectError, Encryption, Outcome, Reason, Visit};
+use seedwatch_peer::{CompleteAgo, ConnectError, Encryption, Outcome, Reason, Visit, VisitParams};
 use seedwatch_torrent::{Hashes, InfoHash, InfoHashV2};
 
 fn peer() -> Behaviour {
@@ -32,10 +33,17 @@ const LIBTORRENT: &str = "d12:complete_agoi60e1:md11:lt_donthavei7e11:upload_onl
 const UPLOAD_ONLY: &str = "d1:md11:upload_onlyi3ee11:upload_onlyi1e1:v18:libtorrent/2.0.8.0e";
 const LOST: &[u8] = &[7, 0, 0, 0, 5];
 
+/// Visits each peer.
+fn check(params: &VisitParams, cases: &[(&str, Behaviour, Reason)]) {
+    for (name, behaviour, expected) in cases {
+        let report = visit(params.clone(), behaviour);
+        assert_eq!(report.reason, *expected, "{name}");
+    }
+}
+
 #[test]
-fn outcomes_with_known_metadata() {
-    use Reason::*;
-    for (name, behaviour, expected) in [
+fn complete_peers_and_partial_ones() {
+    let cases = [
         (
             "libtorrent seeds",
             peer().extends(UPLOAD_ONLY).says(HAVE_ALL, &[]),
@@ -78,6 +86,13 @@ fn outcomes_with_known_metadata() {
             haves(0..9, old()),
             LacksPieces,
         ),
+    ];
+    check(&with_pieces(10), &cases);
+}
+
+#[test]
+fn empty_peers_and_those_that_only_look_so() {
+    let cases = [
         (
             "libtorrent has just begun",
             peer().extends(LIBTORRENT).says(HAVE_NONE, &[]),
@@ -121,6 +136,13 @@ fn outcomes_with_known_metadata() {
             peer().extends(LIBTORRENT),
             NoPieceState,
         ),
+    ];
+    check(&with_pieces(10), &cases);
+}
+
+#[test]
+fn messages_that_name_no_piece() {
+    let cases = [
         (
             "an allowed-fast piece is not one that the peer has",
             peer().says(HAVE_NONE, &[]).says(17, &[0, 0, 0, 3]),
@@ -141,16 +163,13 @@ fn outcomes_with_known_metadata() {
             peer().says(BITFIELD, &[0xf8, 0x00]).says(20, LOST),
             LacksPieces,
         ),
-    ] {
-        let report = visit(with_pieces(10), &behaviour);
-        assert_eq!(report.reason, expected, "{name}");
-    }
+    ];
+    check(&with_pieces(10), &cases);
 }
 
 #[test]
 fn outcomes_without_metadata() {
-    use Reason::*;
-    for (name, behaviour, expected) in [
+    let cases = [
         ("have-all", peer().says(HAVE_ALL, &[]), HasAll),
         (
             "ones up to the last bit",
@@ -185,10 +204,8 @@ fn outcomes_without_metadata() {
         ),
         ("nine pieces with a hole", haves(1..10, old()), LacksPieces),
         ("none", peer().says(HAVE_NONE, &[]), HasNone),
-    ] {
-        let report = visit(params(), &behaviour);
-        assert_eq!(report.reason, expected, "{name}");
-    }
+    ];
+    check(&params(), &cases);
 }
 
 #[test]
@@ -233,7 +250,7 @@ fn a_peer_that_closes_without_a_byte_is_asked_once_more() {
     assert_eq!(other.report().unwrap().reason, Reason::ClosedAtOnce);
 
     let mut plain = Visit::new(
-        seedwatch_peer::VisitParams {
+        VisitParams {
             encryption: Encryption::Disable,
             ..params()
         },
@@ -246,7 +263,6 @@ fn a_peer_that_closes_without_a_byte_is_asked_once_more() {
 
 #[test]
 fn a_peer_that_closes_later_is_judged_by_what_it_said() {
-    use Reason::*;
     for (name, behaviour, expected) in [
         ("nothing", peer(), ClosedBeforePieces),
         ("all", peer().says(HAVE_ALL, &[]), HasAll),
