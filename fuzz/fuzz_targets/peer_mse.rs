@@ -1,6 +1,6 @@
 //! Any bytes end a key exchange or leave it waiting, the same way however they are split. Half of
-//! the inputs are encrypted as a responder would, to reach what follows the key. Run it as `krpc` is
-//! run.
+//! the inputs are encrypted as a responder would, to reach what follows the key. Run it as `krpc`
+//! is run.
 
 #![no_main]
 

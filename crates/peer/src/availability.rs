@@ -6,8 +6,8 @@ use crate::piece_set::{Completeness, PieceSet};
 /// The pieces of several peers, united. Takes one byte per piece once a peer has some of them.
 ///
 /// All numbers are lower bounds: peers that were not reached may have more, and a peer that hides
-/// pieces counts without them. Without metadata, the first peers decide how many pieces there may be,
-/// and others may contradict them; start again with [`PieceCount::exactly`] when it is known.
+/// pieces counts without them. Without metadata, the first peers decide how many pieces there may
+/// be, and others may contradict them; start again with [`PieceCount::exactly`] when it is known.
 ///
 /// ```
 /// use seedwatch_peer::{Availability, PieceCount, PieceSet};

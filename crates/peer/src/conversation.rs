@@ -73,8 +73,8 @@ impl Conversation {
         }
     }
 
-    /// Takes received bytes, and writes answers to `out`. Stops with the message after which nothing
-    /// more is wanted, so that the result does not depend on how the bytes were split.
+    /// Takes received bytes, and writes answers to `out`. Stops with the message after which
+    /// nothing more is wanted, so that the result does not depend on how the bytes were split.
     pub(crate) fn receive(
         &mut self,
         mut input: &[u8],

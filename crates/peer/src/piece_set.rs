@@ -88,8 +88,8 @@ impl PieceSet {
         Ok(is_removed)
     }
 
-    /// Adds the pieces of a bitfield; returns whether it has any. Spare bits at its end are ignored,
-    /// as libtorrent does.
+    /// Adds the pieces of a bitfield; returns whether it has any. Spare bits at its end are
+    /// ignored, as libtorrent does.
     ///
     /// # Errors
     ///

@@ -61,18 +61,18 @@ impl Outcome {
 /// |---|---|
 /// | `HasAll` | seeders, also after a lazy bitfield |
 /// | `LacksPieces` | downloaders and partial seeds (BEP 21) |
-/// | `HasNone` | downloaders that have just begun; super-seeders that wait longer than [`Timing::nothing`](crate::Timing::nothing) |
+/// | `HasNone` | downloaders that have just begun; super-seeders slower than `Timing::nothing` |
 /// | `Timeout`, `NoRoute` | peers behind a NAT, peers that left |
 /// | `ConnectionRefused` | peers that left, and other transports |
-/// | `ClosedAtOnce` | libtorrent that is paused, full, or does not know the torrent; a filtered address |
+/// | `ClosedAtOnce` | libtorrent: paused, full, without the torrent, or with a filter |
 /// | `ClosedInHandshake` | peers that know MSE and not the torrent |
 /// | `ClosedBeforePieces` | peers with too many connections |
 /// | `ClosedUnsettled` | a lazy seeder or super-seeder may close before its last message |
 /// | `OtherHash` | none |
 /// | `Silent`, `HandshakeTimeout` | overloaded peers, proxies that accept for others |
 /// | `NoPieceState` | downloaders without metadata, empty peers without BEP 6, super-seeders |
-/// | `PossibleSuperSeed` | super-seeders (BEP 16), which name few pieces; downloaders with few pieces |
-/// | `PieceCountUnknown` | without metadata: seeders, and downloaders that lack the last pieces only |
+/// | `PossibleSuperSeed` | super-seeders (BEP 16); downloaders with few pieces |
+/// | `PieceCountUnknown` | without metadata: seeders; downloaders that lack the last pieces |
 /// | `NotBitTorrent` | other services at a reused address |
 /// | `EncryptionFailed`, `OwnPeerId`, `Violation`, `Flood` | none |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -284,7 +284,8 @@ impl Visit {
         }
     }
 
-    /// Returns the bytes on the heap that the visit holds: at most [`MAX_MEMORY`](Self::MAX_MEMORY).
+    /// Returns the bytes on the heap that the visit holds: at most
+    /// [`MAX_MEMORY`](Self::MAX_MEMORY).
     pub fn memory(&self) -> usize {
         let phase = match &self.phase {
             Phase::KeyExchange(initiator, _) => initiator.memory() + size_of::<Initiator>(),

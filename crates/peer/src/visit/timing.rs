@@ -44,7 +44,8 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// Returns when a conversation ends if nothing more arrives; `None` before the peer's handshake.
+    /// Returns when a conversation ends if nothing more arrives; `None` before the handshake of the
+    /// peer.
     pub(crate) fn end(&self, talk: &Conversation) -> Option<Mono> {
         let greeted = talk.greeted?;
         let settled = greeted.after(self.settle);
