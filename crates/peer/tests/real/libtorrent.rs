@@ -1,11 +1,15 @@
 //! Peers of python3-libtorrent in all states.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
 
 use crate::socket::visit;
+use seedwatch_dev_peer::{Accepts, Behaviour, ScriptedPeer};
 use seedwatch_dev_programs::skip_without;
+use seedwatch_peer::frame::id;
 use seedwatch_peer::mse::Method;
 use seedwatch_peer::{
     Availability, CompleteAgo, Encryption, MetadataResult, Outcome, PieceCount, Reason, Timing,
@@ -212,4 +216,31 @@ fn both_swarms_of_a_hybrid_answer() {
         assert!(zoo.hashes.wire().any(|it| report.info_hash == Some(it)));
         assert!(matches!(report.metadata, MetadataResult::Verified(_)));
     }
+}
+
+/// Proves the accepting side of the key exchange, which other tests rest on.
+#[test]
+fn libtorrent_calls_a_scripted_peer_encrypted() {
+    skip_without!(["libtorrent"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let zoo = Zoo::open(&[&format!("caller:{port}")]);
+    let hash = zoo.hashes.wire().next().unwrap();
+    let behaviour = Behaviour {
+        accepts: Accepts::Required(Method::Rc4),
+        ..Behaviour::new(hash).says(id::HAVE_NONE, &[])
+    };
+    let mut peer = ScriptedPeer::new(behaviour, [4; 32]);
+    let (mut socket, _) = listener.accept().unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let mut buffer = [0; 4096];
+    while !peer.heard.contains(&(id::HAVE_ALL, Vec::new())) {
+        let length = socket.read(&mut buffer).unwrap();
+        assert!(length > 0 && !peer.is_closed(), "{peer:?}");
+        peer.receive(&buffer[..length]);
+        socket.write_all(&peer.take_output()).unwrap();
+    }
+    assert_eq!(peer.handshake().unwrap().info_hash, hash);
 }

@@ -3,7 +3,7 @@
 Usage: zoo.py FOLDER ROLE...
 Makes a torrent of two files with ten pieces each in FOLDER, prints "torrent", its hashes (version 1
 and 2) and the path of its info dictionary; then for each role, when its peer is ready, "ROLE PORT".
-Ends with its standard input.
+Ends with its standard input. The role "caller:PORT" connects to that port, encrypted.
 """
 
 import os
@@ -55,6 +55,9 @@ def settings(role):
     if role.startswith("encrypted"):
         values["in_enc_policy"] = int(lt.enc_policy.forced)
         values["allowed_enc_level"] = int(lt.enc_level.rc4)
+    if role.startswith("caller"):
+        values["out_enc_policy"] = int(lt.enc_policy.forced)
+        values["allowed_enc_level"] = int(lt.enc_level.rc4)
     if role == "plaintext":
         values["in_enc_policy"] = int(lt.enc_policy.disabled)
     return values
@@ -67,7 +70,7 @@ def start(role, info):
     session = lt.session(settings(role))
     parameters = lt.add_torrent_params()
     kind = role.removeprefix("encrypted-")
-    place = os.path.join(folder, role)
+    place = os.path.join(folder, kind)
     if kind == "magnet":
         parameters.info_hashes = info.info_hashes()
     else:
@@ -109,6 +112,8 @@ while peers:
         port = session.listen_port()
         if is_ready and port:
             print(role, port, flush=True)
+            if role.startswith("caller"):
+                handle.connect_peer(("127.0.0.1", int(role.partition(":")[2])))
             roles.append((session, handle))
         else:
             waiting.append((role, session, handle))
