@@ -208,6 +208,11 @@ impl Conversation {
                 self.pieces.have_none();
                 true
             }
+            id::INTERESTED | id::NOT_INTERESTED => {
+                let has_fast = self.peer.is_some_and(|it| it.reserved.has(Reserved::FAST));
+                self.pieces.interest(id == id::INTERESTED && !has_fast);
+                false
+            }
             id::EXTENDED => self.extended(&body, params, out)?,
             _ => false,
         };

@@ -4,6 +4,8 @@ use crate::{MAX_PIECES, PieceCount};
 
 /// Ids of the messages that a visit reads or writes.
 pub mod id {
+    /// The sender wants pieces (BEP 3).
+    pub const INTERESTED: u8 = 2;
     /// The sender does not want pieces (BEP 3).
     pub const NOT_INTERESTED: u8 = 3;
     /// The sender has one more piece (BEP 3).
@@ -140,7 +142,7 @@ fn is_skipped(id: u8, length: usize, count: PieceCount) -> Result<bool, WrongLen
     let (is_skipped, is_valid) = match id {
         id::HAVE => (false, length == 4),
         id::BITFIELD => (false, count.fits_bitfield(length)),
-        id::HAVE_ALL | id::HAVE_NONE => (false, length == 0),
+        id::INTERESTED | id::NOT_INTERESTED | id::HAVE_ALL | id::HAVE_NONE => (false, length == 0),
         id::EXTENDED => (false, (1..=MAX_EXTENDED).contains(&length)),
         // Pieces and requests, DHT ports, suggestions, hashes of version 2: nothing to learn.
         _ => (true, length <= MAX_SKIPPED),

@@ -36,6 +36,8 @@ pub(crate) struct PieceState {
     summary: Summary,
     /// How many pieces were named one by one.
     singles: u32,
+    /// Whether the peer wants pieces and need not say that it has none.
+    is_interested: bool,
     pub(crate) set: PieceSet,
 }
 
@@ -44,6 +46,7 @@ impl PieceState {
         Self {
             summary: Summary::Nothing,
             singles: 0,
+            is_interested: false,
             set: PieceSet::none(count),
         }
     }
@@ -79,9 +82,15 @@ impl PieceState {
         self.set.remove(piece)
     }
 
+    /// Notes whether a peer without BEP 6 is interested. It may leave out the bitfield if it has
+    /// nothing (BEP 3), as rtorrent does. A seeder in disguise leaves it out too, and wants nothing.
+    pub(crate) fn interest(&mut self, is_interested: bool) {
+        self.is_interested = is_interested;
+    }
+
     /// Returns whether the peer said anything about its pieces.
     pub(crate) fn is_known(&self) -> bool {
-        self.summary != Summary::Nothing || self.singles > 0
+        self.summary != Summary::Nothing || self.singles > 0 || self.is_interested
     }
 
     /// Returns whether the peer said something about all of its pieces.
@@ -91,7 +100,8 @@ impl PieceState {
 
     /// Returns whether the peer said that it has nothing, and named no piece.
     pub(crate) fn says_nothing_only(&self) -> bool {
-        self.summary == Summary::None && self.singles == 0
+        let is_silent = self.summary == Summary::Nothing && self.is_interested;
+        (self.summary == Summary::None || is_silent) && self.singles == 0
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -106,6 +116,7 @@ impl PieceState {
         match (ending, self.summary, self.singles) {
             (Ending::Closed, Summary::Nothing, 0) => Reason::ClosedBeforePieces,
             (Ending::Closed, _, _) => Reason::ClosedUnsettled,
+            (_, Summary::Nothing, 0) if self.is_interested => Reason::HasNone,
             (_, Summary::Nothing, 0) => Reason::NoPieceState,
             // A super-seeder has nothing by its own account and wants nothing. Neither does a
             // downloader whose user has deselected all files.

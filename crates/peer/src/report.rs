@@ -70,7 +70,7 @@ impl Outcome {
 /// | `ClosedUnsettled` | a lazy seeder or super-seeder may close before its last message |
 /// | `OtherHash` | none |
 /// | `Silent`, `HandshakeTimeout` | overloaded peers, proxies that accept for others |
-/// | `NoPieceState` | downloaders without metadata, empty peers without BEP 6, super-seeders |
+/// | `NoPieceState` | downloaders without metadata; super-seeders without BEP 6 |
 /// | `PossibleSuperSeed` | super-seeders (BEP 16); downloaders with few pieces |
 /// | `PieceCountUnknown` | without metadata: seeders; downloaders that lack the last pieces |
 /// | `NotBitTorrent` | other services at a reused address |
@@ -81,7 +81,8 @@ pub enum Reason {
     HasAll,
     /// At least one piece is missing.
     LacksPieces,
-    /// The peer said that it has nothing, and named no piece afterwards.
+    /// The peer said that it has nothing, and named no piece afterwards. Without BEP 6, it said so
+    /// by its interest and by leaving out the bitfield.
     HasNone,
     /// No answer to the attempt to connect.
     Timeout,

@@ -6,7 +6,7 @@ use crate::meeting::{HASH, Meeting, meet, params, visit, with_pieces};
 use seedwatch_clock::Mono;
 use seedwatch_dev_peer::{Accepts, Behaviour, ScriptedPeer};
 use seedwatch_peer::Reason::*;
-use seedwatch_peer::frame::id::{BITFIELD, HAVE, HAVE_ALL, HAVE_NONE};
+use seedwatch_peer::frame::id::{BITFIELD, HAVE, HAVE_ALL, HAVE_NONE, INTERESTED, NOT_INTERESTED};
 use seedwatch_peer::handshake::Reserved;
 use seedwatch_peer::{CompleteAgo, ConnectError, Encryption, Outcome, Reason, Visit, VisitParams};
 use seedwatch_torrent::{Hashes, InfoHash, InfoHashV2};
@@ -124,7 +124,37 @@ fn empty_peers_and_those_that_only_look_so() {
             PossibleSuperSeed,
         ),
         (
-            "rtorrent has nothing or seeds initially: a keep-alive",
+            "rtorrent has nothing: keep-alives and interest",
+            Behaviour {
+                messages: vec![0; 8],
+                ..old()
+            }
+            .says(INTERESTED, &[]),
+            HasNone,
+        ),
+        (
+            "rtorrent seeds initially: keep-alives and a piece",
+            haves(
+                [0],
+                Behaviour {
+                    messages: vec![0; 8],
+                    ..old()
+                },
+            ),
+            PossibleSuperSeed,
+        ),
+        (
+            "a peer with BEP 6 must say that it has nothing",
+            peer().says(INTERESTED, &[]),
+            NoPieceState,
+        ),
+        (
+            "interest that ends",
+            old().says(INTERESTED, &[]).says(NOT_INTERESTED, &[]),
+            NoPieceState,
+        ),
+        (
+            "a keep-alive: nothing to conclude",
             Behaviour {
                 messages: vec![0; 4],
                 ..old()
