@@ -138,7 +138,7 @@ fn peers_in_every_state_are_named_rightly() {
         );
     }
     zoo.check_metadata(&seed);
-    assert_eq!(seed.claims.client.as_deref(), Some("libtorrent/2.0.8.0"));
+    assert!(seed.claims.client.unwrap().starts_with("libtorrent/"));
     zoo.check_metadata(&lower);
     assert_eq!(lower.pieces.unwrap().len(), Some(10));
     assert_eq!(lower.claims.upload_only, None);
