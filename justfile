@@ -36,7 +36,7 @@ rules:
     deploy/alertmanager/test
     tests/alerts/month.py
 
-# One benchmark: metrics, core, udp, http, dht, geo or window
+# One benchmark: metrics, web, core, udp, http, dht, geo or window
 bench NAME *ARGS:
     cargo bench --locked --bench {{NAME}} -- {{ARGS}}
 
@@ -108,6 +108,15 @@ geoip *VERSION:
 # Compares the embedded country table with another one
 geoip-compare *PACKAGE:
     crates/geo/dbip/compare {{PACKAGE}}
+
+# Makes the world map of the pages from public data; needs npm
+world:
+    src/web/world/refresh
+
+# Takes a picture of every page into FOLDER, wide and narrow, light and dark, to look at them
+pages-pictures FOLDER:
+    mkdir -p {{FOLDER}}
+    SEEDWATCH_PICTURES={{FOLDER}} cargo test --locked --test browser
 
 # Builds the Debian package
 deb:

@@ -22,7 +22,7 @@ use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dht::{DhtReport, FoundPeers, LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_distinct::{Key, RunningClock, Set};
 use seedwatch_torrent::{Family, Peers};
-use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerList, TrackerUrl};
 use seedwatch_tracker::{AnnounceResponse, Counts, Job, Observation, ProbeStats, Report, Request};
 
 const PEERS: u32 = 100;
@@ -65,7 +65,7 @@ fn in_child(part: &str) {
 
 fn config(torrents: u32, max_rate: f64) -> Config {
     let url = TrackerUrl::parse("udp://192.0.2.1:6969/announce").expect("a valid URL");
-    let trackers: Arc<[_]> = [Arc::new(url)].into();
+    let trackers = TrackerList::from([Arc::new(url)]);
     let torrents = (0..torrents).map(|n| {
         let mut hash = [0; 20];
         hash[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
@@ -73,7 +73,7 @@ fn config(torrents: u32, max_rate: f64) -> Config {
         Torrent {
             name: format!("torrent-{n:08}").into(),
             hashes: Hashes::V1(InfoHash(hash)),
-            trackers: Arc::clone(&trackers),
+            trackers: trackers.clone(),
             details: None,
             privacy: Privacy::Public,
             size: None,

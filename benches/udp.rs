@@ -30,7 +30,7 @@ use seedwatch_distinct::Key;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_probers::udp::{Settings, UdpProber};
 use seedwatch_torrent::Family;
-use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerList, TrackerUrl};
 use seedwatch_tracker::{
     AnnounceId, AnnounceStrategy, Identity, Job, Observation, Report, Request, TrackerId,
 };
@@ -401,11 +401,11 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
 
 fn config(tracker: SocketAddr, torrents: u32) -> Config {
     let url = TrackerUrl::parse(&format!("udp://{tracker}/announce")).expect("a URL");
-    let trackers: Arc<[_]> = [Arc::new(url)].into();
+    let trackers = TrackerList::from([Arc::new(url)]);
     let torrents = (0..torrents).map(|n| Torrent {
         name: format!("torrent-{n:08}").into(),
         hashes: Hashes::V1(hash(n)),
-        trackers: Arc::clone(&trackers),
+        trackers: trackers.clone(),
         details: None,
         privacy: Privacy::Public,
         size: None,

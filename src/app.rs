@@ -4,6 +4,7 @@
 mod dht;
 mod engine_settings;
 mod identity;
+mod lists;
 mod probe;
 mod probers;
 mod run;

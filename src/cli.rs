@@ -84,6 +84,10 @@ pub struct WebFlags {
     #[arg(long = "web.external-url", value_name = "URL", value_parser = external_url)]
     pub external_url: Option<ExternalUrl>,
 
+    /// Let strangers read: there are no metrics, no configuration and no reload then.
+    #[arg(id = "web.public", long)]
+    pub public: bool,
+
     /// Largest number of scrapes, pages and API lists answered at a time; 0 = 256.
     #[arg(
         long = "web.max-requests",
@@ -171,7 +175,26 @@ fn version() -> &'static str {
 }
 
 /// Paths of other endpoints.
-const RESERVED: [&str; 4] = ["/config", "/runbook", "/api", "/-"];
+const RESERVED: [&str; 18] = [
+    "/-",
+    "/about",
+    "/api",
+    "/badge",
+    "/collections",
+    "/config",
+    "/countries",
+    "/dyn",
+    "/events",
+    "/events.atom",
+    "/runbook",
+    "/torrents",
+    "/torrents.atom",
+    "/torrents.csv",
+    "/torrents.json",
+    "/torrents.magnets.txt",
+    "/trackers",
+    "/trackers.txt",
+];
 
 fn telemetry_path(path: &str) -> Result<String, String> {
     let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%');
@@ -224,6 +247,7 @@ mod tests {
         assert_eq!(cli.web.max_requests, 40);
         assert_eq!(cli.web.config_file, None);
         assert_eq!(cli.web.external_url, None);
+        assert!(!cli.web.public);
         assert_eq!(cli.log_level, LogLevel::Info);
         assert_eq!(cli.log_format, LogFormat::Logfmt);
         assert_eq!(cli.command, None);
@@ -236,7 +260,7 @@ mod tests {
             "--config.file a.yaml --config.check --web.listen-address=127.0.0.1:0 \
              --web.listen-address [::1]:9100 --web.config.file web.yaml \
              --web.telemetry-path /m --web.max-requests 0 --log.level debug --log.format json \
-             --web.external-url https://m.example/seedwatch/",
+             --web.external-url https://m.example/seedwatch/ --web.public",
         )
         .unwrap();
         assert_eq!(cli.config_file, PathBuf::from("a.yaml"));
@@ -253,6 +277,7 @@ mod tests {
         assert_eq!(cli.web.max_requests, 0);
         let url = cli.web.external_url.unwrap();
         assert_eq!(url.to_string(), "https://m.example/seedwatch");
+        assert!(cli.web.public);
         assert_eq!(cli.log_level, LogLevel::Debug);
         assert_eq!(cli.log_format, LogFormat::Json);
     }
@@ -316,6 +341,8 @@ mod tests {
             "--web.telemetry-path /-/ready",
             "--web.telemetry-path /api/v1/torrents",
             "--web.telemetry-path /config",
+            "--web.telemetry-path /torrents",
+            "--web.telemetry-path /badge/x",
             "--web.telemetry-path /",
             "--web.telemetry-path /a?b",
             "--web.max-requests=-1",

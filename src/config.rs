@@ -7,7 +7,9 @@ mod entry;
 mod files;
 mod geoip;
 mod kinds;
+mod lists;
 mod load;
+mod merge;
 mod names;
 mod raw;
 mod section;
@@ -18,6 +20,8 @@ mod units;
 
 use std::sync::Arc;
 
+pub use lists::{List, ListSource, Lists, MAX_LISTS};
+pub use merge::Merged;
 pub use sections::{Dht, Metrics, Network, Probe, State, Tracker};
 pub use seedwatch_torrent::address::Accept;
 pub use seedwatch_tracker::AnnounceStrategy;
@@ -44,8 +48,10 @@ pub const MAX_INCLUDES: usize = 10_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The watched torrents, sorted by name; names and info-hashes are unique. Shared with the
-    /// state and with every snapshot.
+    /// state and with every snapshot. Without [`Config::merge`], those of lists are missing.
     pub torrents: Arc<[Torrent]>,
+    /// The lists whose entries are watched too.
+    pub lists: Lists,
     /// The interval and the time limits of probes.
     pub probe: Probe,
     /// How trackers are asked.

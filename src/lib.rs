@@ -17,6 +17,7 @@
 //! | [`seedwatch_input`] | bounded reading of what people write, with located errors |
 //! | [`seedwatch_geo`] | address → country and autonomous system |
 //! | [`seedwatch_torrent`] | bencode, info-hash, magnet link, metainfo, tracker URL, peer addresses |
+//! | [`seedwatch_lists`] | torrent lists: formats, guard, saved copies. Pure |
 //! | [`seedwatch_distinct`] | distinct counts over sliding windows. Pure |
 //! | [`seedwatch_dht`] | the mainline DHT: codec, node table, lookups. Pure |
 //! | [`seedwatch_tracker`] | conversations with trackers: announce sessions, UDP, HTTP. Pure |

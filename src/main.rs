@@ -119,6 +119,7 @@ async fn serve(cli: Cli) -> Result<(), BoxError> {
         web_config,
         telemetry_path: cli.web.telemetry_path,
         external_url: cli.web.external_url,
+        is_public: cli.web.public,
         max_requests: cli.web.max_requests,
     };
     let (hang_up, hung_up) = mpsc::channel(1);

@@ -2,32 +2,53 @@
 //!
 //! | Endpoint | Answer |
 //! |---|---|
-//! | `GET /` | the status page, for people |
+//! | `GET /` | what needs doing, for people |
+//! | `GET /torrents`, `/collections`, `/trackers`, each with `…/NAME`; `/countries`, `/events`, `/about` | further pages for people |
+//! | `GET /badge/torrent/NAME.svg`, `/badge/collection/NAME.svg` | the state as a picture |
 //! | `GET /runbook` | what to do when an alert fires |
 //! | `GET /metrics` (`--web.telemetry-path`) | the snapshot as OpenMetrics 1.0 or text 0.0.4 |
 //! | `GET /-/healthy` | 200 while the main loop turns, 503 if it has not for a minute |
 //! | `GET /-/ready` | 200 once configuration and state are loaded, 503 before |
 //! | `POST /-/reload` | 200 when the configuration was reloaded, 500 and the reason if not |
 //! | `GET /config` | the effective configuration, secrets masked |
-//! | `GET /api/v1/torrents` | every torrent, with the latest announces and why they failed |
+//! | `GET /api/v1/torrents` | the torrents that a query selects; without one all of them |
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
 //! | `GET /api/v1/causes` | what several torrents suffer from |
 //! | `GET /api/v1/events?torrent=&since=&limit=` | the latest events |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
+//! | `GET /api/v1/trackers`, `…/NAME` | trackers, and how many torrents they know |
+//! | `GET /api/v1/countries` | the peers of all torrents by country |
+//! | `GET /api/v1/openapi.json` | the description of all this |
+//! | `GET /torrents.json`, `.csv`, `.atom`, `.magnets.txt` | the same queries as files |
+//! | `GET /events.atom`, `GET /trackers.txt` | events as a feed; trackers that work |
+//! | `GET /api/v1/needs-seeding`, `/dyn/generate_torrents` | what a helper should seed |
+//! | `GET /torrent-files/NAME.torrent` | the torrent file, if the configuration names one |
+//!
+//! With `--web.public`, there are no metrics, no configuration and no reload.
 //!
 //! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. Errors
 //! of the API are JSON, and a parameter that an endpoint does not know is one. TLS, passwords and
 //! extra headers come from `--web.config.file` and apply to every endpoint. No request uses the
 //! network or waits for a probe: everything that is shown is in the [`Snapshot`].
+//!
+//! `route` hands a request to the module that answers it: `controls`, `pages`, `exports`, `feeds`
+//! or `api`. `query` selects torrents for all of them.
 
+mod answer;
 mod api;
+mod controls;
 mod escape;
 mod events;
+mod exports;
+mod feeds;
 mod heartbeat;
-mod page;
+mod pages;
+mod parameters;
+mod query;
 mod route;
 mod runbook;
-mod status;
+mod timestamp;
+mod validators;
 
 #[cfg(test)]
 mod tests;
@@ -38,11 +59,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
+pub use self::parameters::QueryError;
+pub use self::query::{Filter, LabelFilter, Search, Selection, Sort, SortKey, TorrentQuery};
+
+use exports::atom::Address;
+use feeds::DailyToken;
 use heartbeat::Heartbeat;
+use pages::Site;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_exporter::{ExternalUrl, Pages};
+use validators::Generations;
 
 /// Longest time that a reload may take before the request for it is answered.
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(300);
@@ -58,9 +86,14 @@ pub struct State {
     pub effective_config: ArcSwap<String>,
     telemetry_path: String,
     external_url: Option<ExternalUrl>,
+    is_public: bool,
     reload: mpsc::Sender<ReloadResult>,
     ready: AtomicBool,
     heartbeat: Heartbeat,
+    generations: Generations,
+    daily_token: DailyToken,
+    /// One permit: its holder reads a torrent file.
+    files: Arc<Semaphore>,
     pages: Pages,
 }
 
@@ -78,9 +111,13 @@ impl State {
             effective_config: ArcSwap::default(),
             telemetry_path,
             external_url: None,
+            is_public: false,
             reload,
             ready: AtomicBool::new(false),
             heartbeat: Heartbeat::default(),
+            generations: Generations::default(),
+            daily_token: DailyToken::random(),
+            files: Arc::new(Semaphore::new(1)),
             pages: Pages::new(max_requests),
         }
     }
@@ -92,12 +129,50 @@ impl State {
         self
     }
 
+    /// Sets whether strangers may read (`--web.public`): metrics, configuration and reload are then
+    /// not there.
+    #[must_use]
+    pub fn with_public(mut self, is_public: bool) -> Self {
+        self.is_public = is_public;
+        self
+    }
+
+    /// Returns what pages say about the server.
+    fn site(&self) -> Site {
+        Site {
+            metrics: self.telemetry_path.clone(),
+            external_url: self.external_url.clone(),
+            is_public: self.is_public,
+        }
+    }
+
     /// Returns the path of a request without that of the external URL, or `None` if the request
     /// has to be repeated with a slash at the end.
     fn local_path<'a>(&self, path: &'a str) -> Option<&'a str> {
         match &self.external_url {
             Some(url) => url.local_path(path),
             None => Some(path),
+        }
+    }
+
+    /// Returns a link to a local path: absolute if the external URL is known, else relative to the
+    /// folder of the path, so that it also works behind a proxy that adds a prefix.
+    fn link_to(&self, path: &str) -> String {
+        match &self.external_url {
+            Some(url) => format!("{url}{path}"),
+            None => path.rsplit('/').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Returns where a feed stands, by its path without the first slash.
+    fn address(&self, path: &'static str) -> Address {
+        Address {
+            root: match &self.external_url {
+                Some(url) => format!("{url}/"),
+                None => String::new(),
+            },
+            path,
+            is_absolute: self.external_url.is_some(),
         }
     }
 

@@ -14,6 +14,7 @@ use seedwatch_torrent::Torrent;
 pub(crate) fn config(torrents: Arc<[Torrent]>, max_rate: f64, accept: Accept) -> Config {
     Config {
         torrents,
+        lists: Default::default(),
         probe: Probe {
             interval: Duration::from_secs(1800),
             timeout: Duration::from_secs(15),

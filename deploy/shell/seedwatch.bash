@@ -26,7 +26,7 @@ _seedwatch() {
 
     case "${cmd}" in
         seedwatch)
-            opts="-h -V --config.file --config.check --web.listen-address --web.config.file --web.telemetry-path --web.external-url --web.max-requests --log.level --log.format --help --version probe"
+            opts="-h -V --config.file --config.check --web.listen-address --web.config.file --web.telemetry-path --web.external-url --web.public --web.max-requests --log.level --log.format --help --version probe"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

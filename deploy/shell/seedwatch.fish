@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_seedwatch_global_optspecs
-    string join \n config.file= config.check web.listen-address= web.config.file= web.telemetry-path= web.external-url= web.max-requests= log.level= log.format= h/help V/version
+    string join \n config.file= config.check web.listen-address= web.config.file= web.telemetry-path= web.external-url= web.public web.max-requests= log.level= log.format= h/help V/version
 end
 
 function __fish_seedwatch_needs_command
@@ -37,6 +37,7 @@ error\t'Failures only'"
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l log.format -d 'Format of the log lines' -r -f -a "logfmt\t'`key=value` pairs; values are quoted where needed'
 json\t'One JSON object per line'"
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l config.check -d 'Check the configuration without the network, and exit: 0 if it is valid, 1 if not'
+complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.public -d 'Let strangers read: there are no metrics, no configuration and no reload then'
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -s V -l version -d 'Print version'
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -f -a "probe" -d 'Probe one torrent now, print its state and what each tracker and the DHT answer, and exit'

@@ -29,7 +29,7 @@ fuzz_target!(|input: &[u8]| {
     // Without the key's fingerprint, nothing else is read.
     let key = Key::new([7; 16]);
     let shard = [&key.fingerprint()[..], input].concat();
-    for format in [1, 2, 3, 4].map(ShardFormat::of) {
+    for format in [1, 2, 3, 4, 5].map(ShardFormat::of) {
         let config = SwarmConfig::new(Accept::Global, HOUR, Arc::clone(&GEO), true);
         let mut swarms = Swarms::new(config, [6881; 2], key.clone());
         let is_shared = swarms.decode_shared(&shard, format).is_ok();

@@ -20,6 +20,7 @@ pub fn engine_settings(config: &Config) -> Settings {
         },
         stale_after: config.probe.stale_after,
         dead_after: config.probe.dead_after,
+        recovered_after: config.probe.recovered_after,
         accept: config.accept,
         geo: Arc::clone(&config.geo),
         dht: dht_settings(&config.dht),

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::store::StoreError;
-use seedwatch_probers::http::{self, Settings};
+use seedwatch_probers::http::{self, Downloader, Settings};
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_probers::{ProberContext, ProberError, Probers, REGISTRY};
 use seedwatch_tracker::{Identity, Observation};
@@ -39,6 +39,9 @@ pub enum StartError {
     /// A socket for the DHT cannot be opened.
     #[error("cannot open a socket for the DHT: {0}")]
     Dht(std::io::Error),
+    /// The client for lists cannot be set up.
+    #[error("torrent lists: {0}")]
+    Lists(http::SetupError),
     /// `SSL_CERT_FILE` names no certificates.
     #[error("SSL_CERT_FILE: {0}")]
     Roots(http::RootsError),
@@ -70,4 +73,16 @@ pub(super) fn settings(config: &Config, identity: Identity, roots: Roots) -> Set
         user_agent: config.tracker.user_agent.to_string(),
         roots,
     }
+}
+
+/// Returns a client that fetches lists.
+///
+/// # Errors
+/// [`StartError::Lists`]: a root certificate or the user agent is not usable.
+pub(super) fn downloader(
+    settings: &Settings,
+    resolver: &Resolver,
+) -> Result<Downloader, StartError> {
+    let downloader = Downloader::new(&settings.user_agent, &settings.roots, resolver.clone());
+    downloader.map_err(StartError::Lists)
 }

@@ -1,6 +1,7 @@
 //! The daemon around the [`Engine`]: sockets, timers, reload and shutdown.
 
 mod daemon;
+mod merge;
 mod notices;
 mod reload;
 mod shutdown;
@@ -17,6 +18,7 @@ use tokio::time::sleep_until;
 use super::dht::Dht;
 use super::engine_settings;
 use super::identity;
+use super::lists::{self, ListCopies, ListWatcher};
 use super::probers::{self, QUEUE, StartError};
 use super::state::{SaveOutcome, StateWriter};
 use crate::config::Config;
@@ -53,6 +55,8 @@ pub struct Parts {
     pub telemetry_path: String,
     /// Address of the daemon for people.
     pub external_url: Option<ExternalUrl>,
+    /// Whether strangers may read.
+    pub is_public: bool,
     /// Most Prometheus scrapes at once.
     pub max_requests: usize,
 }
@@ -64,6 +68,11 @@ struct Started {
     probers: Probers,
     dht: Dht,
     state_writer: StateWriter,
+    lists: ListWatcher,
+    /// The configuration, with the torrents of its lists.
+    config: Config,
+    /// Which entries of lists it has.
+    lists_version: u64,
     engine: Engine,
 }
 
@@ -73,8 +82,17 @@ struct Inbox {
     dht_reports: mpsc::Receiver<DhtReport>,
     written: mpsc::Receiver<SaveOutcome>,
     loop_events: mpsc::Receiver<LoopEvent>,
+    lists_changed: mpsc::Receiver<()>,
     reloads: mpsc::Receiver<ReloadResult>,
     hangup: mpsc::Receiver<()>,
+}
+
+/// The sending ends that the parts get.
+struct Outgoing {
+    observations: mpsc::Sender<Vec<Observation>>,
+    dht_reports: mpsc::Sender<DhtReport>,
+    written: mpsc::Sender<SaveOutcome>,
+    lists_changed: mpsc::Sender<()>,
 }
 
 /// Runs until `shutdown` is ready; `hangup` yields whenever a signal asks for a reload.
@@ -93,29 +111,38 @@ pub async fn run(
     let (dht_out, dht_reports) = mpsc::channel(QUEUE);
     let (written_out, written) = mpsc::channel(QUEUE);
     let (loop_events_out, loop_events) = mpsc::channel(QUEUE);
+    let (lists_out, lists_changed) = mpsc::channel(1);
     let (reloads_out, reloads) = mpsc::channel(RELOADS);
     let mut inbox = Inbox {
         observations,
         dht_reports,
         written,
         loop_events,
+        lists_changed,
         reloads,
         hangup,
+    };
+    let outgoing = Outgoing {
+        observations: observations_out,
+        dht_reports: dht_out,
+        written: written_out,
+        lists_changed: lists_out,
     };
     // The state directory may be on a disk that hangs. That must not delay a shutdown.
     let started = tokio::select! {
         biased;
         () = &mut shutdown => return Ok(()),
-        started = start(&config, clock, observations_out, dht_out, written_out) => started?,
+        started = start(config, clock, outgoing) => started?,
     };
     let outlets = Outlets {
         loop_events: loop_events_out,
         reloads: reloads_out,
         telemetry_path: parts.telemetry_path,
         external_url: parts.external_url,
+        is_public: parts.is_public,
         max_requests: parts.max_requests,
     };
-    let mut daemon = Daemon::new(started, config, parts.config_file, clock, outlets);
+    let mut daemon = Daemon::new(started, parts.config_file, clock, outlets);
     let (stop, server) = serve(&daemon, parts.listeners, parts.web_config);
     main_loop(&mut daemon, &mut inbox, shutdown).await;
     daemon.shut_down(inbox, stop, server).await;
@@ -124,24 +151,30 @@ pub async fn run(
 
 /// Builds the parts and restores the saved state.
 async fn start(
-    config: &Config,
+    mut config: Config,
     clock: Clock,
-    observations: mpsc::Sender<Vec<Observation>>,
-    dht_out: mpsc::Sender<DhtReport>,
-    written: mpsc::Sender<SaveOutcome>,
+    outgoing: Outgoing,
 ) -> Result<Started, StartError> {
     let key = identity::new_key().map_err(StartError::Random)?;
-    let state_writer = StateWriter::open(&config.state, key, written).await;
+    let state_writer = StateWriter::open(&config.state, key, outgoing.written).await;
     let mut state_writer = state_writer.map_err(StartError::State)?;
     let mut identity = identity::new_identity(&config.tracker.peer_id_prefix);
     let announced = state_writer.announced_ports(identity.ports).await;
     identity.ports = announced.ports;
     let resolver = Resolver::system();
-    let prober_settings = probers::settings(config, identity, probers::roots()?);
-    let probers = probers::start(prober_settings.clone(), &resolver, observations)?;
-    let dht = Dht::start(config, &resolver, &state_writer, dht_out).await?;
+    let prober_settings = probers::settings(&config, identity, probers::roots()?);
+    let probers = probers::start(prober_settings.clone(), &resolver, outgoing.observations)?;
+    let dht = Dht::start(&config, &resolver, &state_writer, outgoing.dht_reports).await?;
+    // Before the engine is restored: torrents of lists have a state too.
+    let shared = lists::Shared::new(ListCopies::new(state_writer.store()), clock);
+    let lists_version = lists::merge_saved(&shared, &mut config).await;
+    let lists = ListWatcher::start(shared, outgoing.lists_changed);
+    lists.configure(
+        &config.lists.all,
+        probers::downloader(&prober_settings, &resolver)?,
+    );
     let engine = Engine::empty(
-        &engine_settings(config),
+        &engine_settings(&config),
         identity.ports,
         state_writer.key(),
         clock.now(),
@@ -150,13 +183,16 @@ async fn start(
     if announced.is_inherited {
         engine.expect_own_entries(clock.now().mono);
     }
-    engine.reload(&engine_settings(config), clock.now());
+    engine.reload(&engine_settings(&config), clock.now());
     Ok(Started {
         prober_settings,
         resolver,
         probers,
         dht,
         state_writer,
+        lists,
+        config,
+        lists_version,
         engine,
     })
 }
@@ -187,7 +223,7 @@ async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future
     let mut next_snapshot = daemon.publish();
     let mut next_addresses = Instant::now() + READ_ADDRESSES;
     daemon.web.set_ready(true);
-    daemon.report_ready(true);
+    daemon.report_ready();
     let mut batches = Vec::new();
     loop {
         daemon.web.beat();
@@ -200,6 +236,7 @@ async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future
             Some(report) = inbox.dht_reports.recv() => daemon.absorb_dht(report),
             Some(outcome) = inbox.written.recv() => daemon.state_writer.wrote(outcome),
             Some(event) = inbox.loop_events.recv() => daemon.handle(event).await,
+            Some(()) = inbox.lists_changed.recv() => daemon.merge_lists(),
             Some(reply) = inbox.reloads.recv() => daemon.reload(Some(reply)),
             Some(()) = inbox.hangup.recv() => daemon.reload(None),
             () = sleep_until(timer.into()) => {}

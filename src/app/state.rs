@@ -11,8 +11,9 @@
 //! | `dht` | DHT nodes |
 //! | `trackers` | health and intervals of trackers |
 //! | `events` | events, written within a second |
-//! | `torrents-N-n` | shard n of N: peers and last successes of torrents |
+//! | `torrents-N-n` | shard n of N: peers, last successes and daily histories of torrents |
 //! | `shared-N-n` | shard n of N: peers of collections and of all torrents |
+//! | `lists-N` | the last good copy of a list (see [`crate::app::lists`]) |
 //! | `cliffs-N-n` | shard n of N: peers by country of the last two days, and falls |
 //!
 //! The daemon runs on whatever happens to the directory. No call waits for a disk that hangs:
@@ -60,7 +61,7 @@ const TRACKERS: (&str, u16) = ("trackers", 2);
 const DISK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes a call to the disk. Returns `None` if the disk does not answer within [`DISK_TIMEOUT`].
-fn call_disk<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) fn call_disk<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     file::within("state", DISK_TIMEOUT, call).ok()
 }
 
@@ -159,6 +160,12 @@ impl StateWriter {
     /// Returns the key that peers are hashed with.
     pub(super) fn key(&self) -> Key {
         self.key.clone()
+    }
+
+    /// Returns the directory, for copies of lists; `None` if no state is kept, or if the disk did
+    /// not answer.
+    pub(super) fn store(&self) -> Option<Arc<Store>> {
+        self.store.clone().filter(|_| !self.hangs)
     }
 
     /// Restores the state into an engine that has no configuration yet.

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU64;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::names;
-use super::trackers::{Added, Interner, Replacements, add, intern_list};
+use super::trackers::{Added, Interner, Replacements, TrackerDraft};
 use super::{Accept, MAX_TRACKERS};
 use seedwatch_input::yaml::{Fault, Report, SourceFile};
-use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Tier, Torrent, TrackerUrl, WebSeed};
 
 /// The entry that a torrent comes from.
 #[derive(Debug, Clone)]
@@ -48,7 +49,9 @@ impl From<Name> for Box<str> {
 pub(super) struct Draft {
     pub(super) name: Name,
     pub(super) hashes: Hashes,
-    pub(super) trackers: Vec<Arc<TrackerUrl>>,
+    pub(super) trackers: TrackerDraft,
+    pub(super) web_seeds: Vec<Arc<WebSeed>>,
+    pub(super) file: Option<Box<Path>>,
     pub(super) collection: Option<Arc<str>>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) privacy: Privacy,
@@ -155,8 +158,8 @@ impl Catalogue {
             (Name::Configured(_), _) | (Name::Display(_), Name::Display(_) | Name::None) => {}
             (_, name) => earlier.name = name,
         }
-        for url in &later.trackers {
-            match add(&mut earlier.trackers, url, MAX_TRACKERS) {
+        for (url, tier) in later.trackers.iter() {
+            match earlier.trackers.add(url, tier) {
                 Added::Yes => {}
                 Added::SameTracker => {
                     warn(format!("a second announce URL of {url} is left out"));
@@ -167,6 +170,12 @@ impl Catalogue {
                     ));
                     break;
                 }
+            }
+        }
+        earlier.file = earlier.file.or(later.file);
+        for seed in later.web_seeds {
+            if !earlier.web_seeds.contains(&seed) && earlier.web_seeds.len() < WebSeed::MAX {
+                earlier.web_seeds.push(seed);
             }
         }
         if let Some(other) = later.collection {
@@ -221,7 +230,7 @@ impl Catalogue {
             if draft.privacy == Privacy::Public {
                 // A torrent that has its own URL of the tracker keeps that one.
                 for url in everywhere {
-                    add(&mut draft.trackers, url, MAX_TRACKERS);
+                    draft.trackers.add(url, Tier::CONFIGURED);
                 }
             }
             if draft.privacy == Privacy::LeftAlone {
@@ -233,10 +242,12 @@ impl Catalogue {
             torrents.push(Torrent {
                 name: name.unwrap_or_else(|| draft.name.into()),
                 hashes: draft.hashes,
-                trackers: intern_list(&mut lists, draft.trackers),
+                trackers: draft.trackers.interned(&mut lists),
                 details: Details {
                     collection: draft.collection,
                     labels: draft.labels,
+                    web_seeds: draft.web_seeds.into(),
+                    file: draft.file,
                 }
                 .boxed(),
                 privacy: draft.privacy,
@@ -263,18 +274,17 @@ impl Catalogue {
         report: &mut Report,
     ) {
         let location = &draft.location;
-        draft.trackers.retain_mut(|url| {
-            match replacements.get(&Arc::as_ptr(url)) {
-                None => {}
-                Some(Some(other)) => *url = Arc::clone(other),
+        draft
+            .trackers
+            .replace(|url| match replacements.get(&Arc::as_ptr(&url)) {
+                None => Some(url),
+                Some(Some(other)) => Some(Arc::clone(other)),
                 Some(None) => {
-                    let why = self.interner.why_left_out(url);
+                    let why = self.interner.why_left_out(&url);
                     report.warn(self.fault(location, format!("{url} is left out: {why}")));
-                    return false;
+                    None
                 }
-            }
-            true
-        });
+            });
     }
 
     /// Returns a message about an entry.

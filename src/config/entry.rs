@@ -8,11 +8,12 @@ use std::sync::Arc;
 use super::catalogue::{Catalogue, Draft, EntryLocation, Name};
 use super::files;
 use super::raw::Entry;
-use super::trackers::{Added, Interner, UrlOrigin, add};
+use super::trackers::{Added, Interner, TrackerDraft, UrlOrigin, add};
 use super::{MAX_LABEL_VALUE, MAX_LABELS, MAX_TORRENTS, MAX_TRACKERS};
 use seedwatch_input::yaml::{At, Fault, Report, SecretText, SourceFile, Str, Text, printable};
 use seedwatch_torrent::{
-    ClaimedSize, Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name, split_urls,
+    ClaimedSize, Hashes, Magnet, Metainfo, Privacy, Tier, TrackerUrl, WebSeed, WebSeedKind,
+    check_name, split_urls,
 };
 
 /// Labels that `seedwatch_torrent_info` always has.
@@ -134,7 +135,9 @@ fn read_entry(
 struct ParsedTorrent<'a> {
     hashes: Hashes,
     name: Option<String>,
-    trackers: Vec<Cow<'a, str>>,
+    /// Announce URLs with their tiers.
+    trackers: Vec<(Cow<'a, str>, Tier)>,
+    web_seeds: Vec<(Cow<'a, str>, WebSeedKind)>,
     private: bool,
     size: ClaimedSize,
 }
@@ -145,6 +148,7 @@ impl ParsedTorrent<'_> {
             hashes,
             name: None,
             trackers: Vec::new(),
+            web_seeds: Vec::new(),
             private: false,
             size: Ok(None),
         }
@@ -170,7 +174,13 @@ fn magnet(
     let parsed = ParsedTorrent {
         hashes: magnet.hashes,
         name: magnet.name,
-        trackers: magnet.trackers,
+        // Clients take each tracker of a magnet link for a tier of its own.
+        trackers: (magnet.trackers.into_iter().zip(0..))
+            .map(|(url, tier)| (url, Tier::of(tier)))
+            .collect(),
+        web_seeds: (magnet.web_seeds.into_iter())
+            .map(|url| (url, WebSeedKind::Files))
+            .collect(),
         private: false,
         size: magnet.size,
     };
@@ -205,7 +215,12 @@ fn torrent_files(
         let parsed = ParsedTorrent {
             hashes: metainfo.hashes,
             name: metainfo.name,
-            trackers: metainfo.trackers.into_iter().map(Cow::Owned).collect(),
+            trackers: (metainfo.trackers.into_iter().map(Cow::Owned))
+                .zip(metainfo.tiers)
+                .collect(),
+            web_seeds: (metainfo.web_seeds.into_iter())
+                .map(|(url, kind)| (Cow::Owned(url), kind))
+                .collect(),
             private: metainfo.private,
             size: metainfo.size,
         };
@@ -242,9 +257,12 @@ fn push(
         };
         report.warn(at.fault(at.line, key, message));
     };
-    let mut trackers = settings.trackers;
+    let mut trackers = TrackerDraft::configured(settings.trackers);
     let mut interner = std::mem::take(&mut catalogue.interner);
     add_parsed_trackers(&parsed.trackers, &mut trackers, &mut interner, |message| {
+        warn(report, message);
+    });
+    let web_seeds = web_seeds(&parsed.web_seeds, &mut interner, |message| {
         warn(report, message);
     });
     catalogue.interner = interner;
@@ -255,7 +273,7 @@ fn push(
     if settings.is_faulty {
         return Ok(());
     }
-    trackers.shrink_to_fit();
+    trackers.shrink();
     let draft = Draft {
         name: match (settings.name, parsed.name) {
             (Some(name), _) => Name::Configured(name),
@@ -264,6 +282,8 @@ fn push(
         },
         hashes: parsed.hashes,
         trackers,
+        web_seeds,
+        file: path.map(Into::into),
         collection: settings.collection,
         labels: settings.labels,
         privacy: match (settings.consented, parsed.private) {
@@ -281,12 +301,12 @@ fn push(
 /// Adds the trackers that a metainfo file or magnet link names. A text with several URLs is split
 /// if their boundaries are certain.
 fn add_parsed_trackers(
-    texts: &[Cow<'_, str>],
-    trackers: &mut Vec<Arc<TrackerUrl>>,
+    texts: &[(Cow<'_, str>, Tier)],
+    trackers: &mut TrackerDraft,
     interner: &mut Interner,
     mut warn: impl FnMut(String),
 ) {
-    for (n, text) in (1..).zip(texts) {
+    for (n, (text, tier)) in (1..).zip(texts) {
         let whole = interner.get(text, UrlOrigin::Metainfo);
         let is_several = whole.is_err() && split_urls(text).nth(1).is_some();
         let parts = split_urls(text).take(if is_several {
@@ -306,7 +326,7 @@ fn add_parsed_trackers(
         let read = if is_several { parts } else { vec![whole] };
         for result in read {
             let added = match &result {
-                Ok(url) => add(trackers, url, MAX_TRACKERS),
+                Ok(url) => trackers.add(url, *tier),
                 Err(error) => {
                     let part = if is_several { "a part of " } else { "" };
                     warn(format!("{part}tracker {n} is left out: {error}"));
@@ -329,6 +349,28 @@ fn add_parsed_trackers(
     }
 }
 
+/// Reads the web seeds that a metainfo file or magnet link names.
+fn web_seeds(
+    texts: &[(Cow<'_, str>, WebSeedKind)],
+    interner: &mut Interner,
+    mut warn: impl FnMut(String),
+) -> Vec<Arc<WebSeed>> {
+    let mut seeds = Vec::new();
+    for (n, (text, kind)) in (1..).zip(texts) {
+        match interner.web_seed(text, *kind) {
+            Ok(seed) if seeds.contains(&seed) => {}
+            Ok(_) if seeds.len() >= WebSeed::MAX => {
+                let most = WebSeed::MAX;
+                warn(format!("web seeds after the first {most} are left out"));
+                break;
+            }
+            Ok(seed) => seeds.push(seed),
+            Err(error) => warn(format!("web seed {n} is left out: {error}")),
+        }
+    }
+    seeds
+}
+
 /// Reads the name of a torrent or a collection: both become label values.
 fn name<'a>(at: &EntryReader<'_>, text: &'a Text<'_>, key: &str) -> Result<&'a str, Fault> {
     match check_name(text.as_str()) {
@@ -342,9 +384,21 @@ fn labels(
     raw: BTreeMap<Str<'_>, Text<'_>>,
     report: &mut Report,
 ) -> BTreeMap<String, String> {
+    check_labels(raw, report, |line, key, message| {
+        at.fault(if line == 0 { at.line } else { line }, key, message)
+    })
+}
+
+/// Reads the labels of an entry. `fault` makes a fault of a line, a key and what is wrong; line 0
+/// stands for that of the entry.
+pub(super) fn check_labels(
+    raw: BTreeMap<Str<'_>, Text<'_>>,
+    report: &mut Report,
+    fault: impl Fn(u32, &str, &str) -> Fault,
+) -> BTreeMap<String, String> {
     if raw.len() > MAX_LABELS {
         let message = format!("more than {MAX_LABELS} labels");
-        report.fault(at.fault(at.line, "labels", message));
+        report.fault(fault(0, "labels", &message));
         return BTreeMap::new();
     }
     let mut labels = BTreeMap::new();
@@ -355,7 +409,7 @@ fn labels(
             }
             Err(message) => {
                 let key = format!("labels.{}", printable(&name));
-                report.fault(at.fault(value.line, &key, message));
+                report.fault(fault(value.line, &key, message));
             }
         }
     }

@@ -9,7 +9,7 @@ use super::entry::{self, ListFile, read_list};
 use super::section::ConfigFile;
 use super::sections::Addresses;
 use super::units::{DurationText, write_rate};
-use super::{Accept, Config, Dht, MAX_INCLUDES, Probe, files, geoip, raw};
+use super::{Accept, Config, Dht, Lists, MAX_INCLUDES, Probe, files, geoip, lists, raw};
 use seedwatch_input::yaml;
 use seedwatch_input::yaml::{ConfigError, Fault, Report, SourceFile, Text};
 use seedwatch_torrent::{Privacy, Torrent, TrackerUrl};
@@ -29,7 +29,7 @@ impl Config {
         let Some(mut root): Option<raw::Root<'_>> = root else {
             return Err(report.into_error());
         };
-        if root.torrents.is_none() && root.include.is_none() {
+        if root.torrents.is_none() && root.include.is_none() && root.lists.is_none() {
             report.fault(source.fault(1, "torrents", "the key is missing"));
         }
         let file = ConfigFile {
@@ -38,11 +38,18 @@ impl Config {
         };
         let mut config = read_sections(&mut root, &file, &mut report)?;
         let mut catalogue = Catalogue::new(config.accept);
+        let lists = root.lists.take().unwrap_or_default();
+        let lists = lists::read(lists, &file, config.accept, &mut catalogue, &mut report);
         let everywhere = read_torrents(path, root, &file, &mut catalogue, &mut report);
         // Half of the memory at the peak: it is freed before the torrents are built.
         drop((text, repaired));
         config.torrents = catalogue.finish(&everywhere, config.dht.enabled, &mut report);
-        if config.torrents.is_empty() {
+        config.lists = Lists {
+            all: lists,
+            configured: Arc::clone(&config.torrents),
+            everywhere,
+        };
+        if config.torrents.is_empty() && config.lists.all.is_empty() {
             report.warn(source.fault(1, "torrents", "there is no torrent to watch"));
         }
         if let Some(message) = too_slow(&config.dht, &config.torrents) {
@@ -72,6 +79,7 @@ fn read_sections(
     }
     Ok(Config {
         torrents: Arc::new([]),
+        lists: Lists::default(),
         probe,
         tracker: file.section(root.tracker.take(), report),
         dht: file.section(root.dht.take(), report),

@@ -111,14 +111,15 @@ fn report_name_taken(draft: &Draft, first: &Draft, catalogue: &Catalogue, report
 }
 
 /// Returns the info-hash as a name: version 1 if there is one.
-fn hash_name(hashes: &Hashes) -> String {
+pub(super) fn hash_name(hashes: &Hashes) -> String {
     match hashes {
         Hashes::V1(hash) | Hashes::Hybrid(hash, _) => hash.to_string(),
         Hashes::V2(hash) => hash.to_string(),
     }
 }
 
-fn with_hash(name: &str, hashes: &Hashes, digits: usize) -> Box<str> {
+/// Returns a name with the beginning of the info-hash appended.
+pub(super) fn with_hash(name: &str, hashes: &Hashes, digits: usize) -> Box<str> {
     let hash = hash_name(hashes);
     let head = hash.get(..digits).unwrap_or(&hash);
     format!("{name} ({head})").into()

@@ -31,6 +31,8 @@ pub(super) struct Root<'a> {
     pub(super) torrents: Option<Vec<At<Entry<'a>>>>,
     #[serde(default, borrow, deserialize_with = "present")]
     pub(super) include: Option<Vec<Text<'a>>>,
+    #[serde(default, borrow, deserialize_with = "present")]
+    pub(super) lists: Option<Vec<At<WrittenList<'a>>>>,
     #[serde(default, borrow)]
     pub(super) trackers: Option<Vec<SecretText<'a>>>,
     #[serde(default, borrow)]
@@ -71,6 +73,33 @@ pub(super) struct Entry<'a> {
     pub(super) infohash: Option<Text<'a>>,
     #[serde(default, borrow)]
     pub(super) name: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) collection: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) labels: Option<BTreeMap<Str<'a>, Text<'a>>>,
+    #[serde(default, borrow)]
+    pub(super) trackers: Option<Vec<SecretText<'a>>>,
+    pub(super) private: Option<bool>,
+}
+
+/// One entry of `lists:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenList<'a> {
+    #[serde(default, borrow)]
+    pub(super) url: Option<SecretText<'a>>,
+    #[serde(default, borrow)]
+    pub(super) file: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) name: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) format: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) items: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) fields: Option<BTreeMap<Str<'a>, Text<'a>>>,
+    #[serde(default, borrow)]
+    pub(super) interval: Option<Text<'a>>,
     #[serde(default, borrow)]
     pub(super) collection: Option<Text<'a>>,
     #[serde(default, borrow)]

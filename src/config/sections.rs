@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use seedwatch_core::verdict::MIN_EMPTY_TIME;
+use seedwatch_core::verdict::{MIN_EMPTY_TIME, RECOVERED_AFTER};
 use seedwatch_torrent::Host;
 use seedwatch_torrent::address::Accept;
 use seedwatch_tracker::AnnounceStrategy;
@@ -65,6 +65,8 @@ section! {
         /// For how long every source must say that a swarm is empty before the torrent is dead.
         /// Less than the default is for networks without internet access.
         pub dead_after: Duration = MIN_EMPTY_TIME, DurationIn(SECOND..=MIN_EMPTY_TIME);
+        /// For how long a torrent must be well before it leaves the needs-seeding feed.
+        pub recovered_after: Duration = RECOVERED_AFTER, DurationIn(SECOND..=30 * DAY);
     }
 }
 

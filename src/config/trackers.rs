@@ -3,8 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::Accept;
-use seedwatch_torrent::{AddressScope, Host, Scheme, TrackerUrl, TrackerUrlError};
+use super::{Accept, MAX_TRACKERS};
+use seedwatch_torrent::{
+    AddressScope, Host, Scheme, Tier, TrackerList, TrackerUrl, TrackerUrlError, WebSeed,
+    WebSeedError, WebSeedKind,
+};
 
 /// The origin of a URL. A tracker that both name counts as named by the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,7 @@ pub(super) struct Interner {
     urls: HashSet<Arc<TrackerUrl>>,
     /// The trackers that the configuration names.
     configured: HashSet<(Scheme, Host, u16)>,
+    web_seeds: HashSet<Arc<WebSeed>>,
 }
 
 /// Replacements for URLs that were read before all trackers of the configuration were known: the
@@ -46,6 +50,16 @@ impl Interner {
     pub(super) fn trust<'a>(&mut self, urls: impl Iterator<Item = &'a TrackerUrl>) {
         let local = urls.filter(|url| url.scope() == AddressScope::Local);
         self.configured.extend(local.map(identity));
+    }
+
+    /// Takes URLs of a configuration that was read already.
+    pub(super) fn know<'a>(&mut self, urls: impl Iterator<Item = &'a Arc<TrackerUrl>>) {
+        for url in urls {
+            if url.scope() == AddressScope::Local {
+                self.configured.insert(identity(url));
+            }
+            self.urls.insert(Arc::clone(url));
+        }
     }
 
     /// Returns the URL of a text, parsed at most once.
@@ -71,6 +85,21 @@ impl Interner {
             self.by_text[origin as usize].insert(text.into(), result.clone());
         }
         result
+    }
+
+    /// Returns the web seed of a text.
+    pub(super) fn web_seed(
+        &mut self,
+        text: &str,
+        kind: WebSeedKind,
+    ) -> Result<Arc<WebSeed>, WebSeedError> {
+        let seed = WebSeed::parse(text, kind)?;
+        if let Some(known) = self.web_seeds.get(&seed) {
+            return Ok(Arc::clone(known));
+        }
+        let seed = Arc::new(seed);
+        self.web_seeds.insert(Arc::clone(&seed));
+        Ok(seed)
     }
 
     fn intern(&mut self, url: TrackerUrl) -> Arc<TrackerUrl> {
@@ -150,7 +179,7 @@ pub(super) enum Added {
     Full,
 }
 
-/// Adds a URL to the trackers of a torrent, of which there are at most `limit`.
+/// Adds a URL to a list of announce URLs, of which there are at most `limit`.
 pub(super) fn add(list: &mut Vec<Arc<TrackerUrl>>, url: &Arc<TrackerUrl>, limit: usize) -> Added {
     for known in &mut *list {
         if Arc::ptr_eq(known, url) {
@@ -174,15 +203,82 @@ pub(super) fn add(list: &mut Vec<Arc<TrackerUrl>>, url: &Arc<TrackerUrl>, limit:
     Added::Yes
 }
 
-/// Stores every distinct list once: torrents of one publisher mostly have the same trackers.
-pub(super) fn intern_list(
-    lists: &mut HashSet<Arc<[Arc<TrackerUrl>]>>,
-    list: Vec<Arc<TrackerUrl>>,
-) -> Arc<[Arc<TrackerUrl>]> {
-    if let Some(known) = lists.get(list.as_slice()) {
-        return Arc::clone(known);
+/// The trackers of a torrent while its entries are read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TrackerDraft {
+    urls: Vec<Arc<TrackerUrl>>,
+    /// In the same order.
+    tiers: Vec<Tier>,
+}
+
+impl TrackerDraft {
+    /// Returns the trackers that an entry of the configuration names.
+    pub(super) fn configured(urls: Vec<Arc<TrackerUrl>>) -> Self {
+        Self {
+            tiers: vec![Tier::CONFIGURED; urls.len()],
+            urls,
+        }
     }
-    let list: Arc<[_]> = list.into();
-    lists.insert(Arc::clone(&list));
-    list
+
+    /// Returns the trackers of a torrent that was read already.
+    pub(super) fn of(list: &TrackerList) -> Self {
+        let tier = |n: usize| list.tier(n).map_or(Tier::CONFIGURED, Tier::of);
+        Self {
+            urls: list.to_vec(),
+            tiers: (0..list.len()).map(tier).collect(),
+        }
+    }
+
+    /// Adds a tracker. One that the configuration names too keeps its place, and is published.
+    pub(super) fn add(&mut self, url: &Arc<TrackerUrl>, tier: Tier) -> Added {
+        let added = add(&mut self.urls, url, MAX_TRACKERS);
+        if self.tiers.len() < self.urls.len() {
+            self.tiers.push(tier);
+        } else if added == Added::Yes && tier != Tier::CONFIGURED {
+            let known = self.urls.iter().position(|known| known.same_tracker(url));
+            if let Some(known) = known.and_then(|at| self.tiers.get_mut(at)) {
+                *known = tier.min(*known);
+            }
+        }
+        added
+    }
+
+    /// Returns the trackers with their tiers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<TrackerUrl>, Tier)> {
+        self.urls.iter().zip(self.tiers.iter().copied())
+    }
+
+    /// Replaces each tracker by what `replace` returns, or removes it.
+    pub(super) fn replace(
+        &mut self,
+        mut replace: impl FnMut(Arc<TrackerUrl>) -> Option<Arc<TrackerUrl>>,
+    ) {
+        let (urls, tiers) = (
+            std::mem::take(&mut self.urls),
+            std::mem::take(&mut self.tiers),
+        );
+        let kept = urls.into_iter().zip(tiers);
+        let kept = kept.filter_map(|(url, tier)| Some((replace(url)?, tier)));
+        (self.urls, self.tiers) = kept.unzip();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.urls.is_empty()
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.urls.shrink_to_fit();
+        self.tiers.shrink_to_fit();
+    }
+
+    /// Returns the list. Every distinct list is stored once: torrents of one publisher mostly have
+    /// the same trackers.
+    pub(super) fn interned(self, lists: &mut HashSet<TrackerList>) -> TrackerList {
+        let list = TrackerList::new(self.urls.into_iter().zip(self.tiers));
+        if let Some(known) = lists.get(&list) {
+            return known.clone();
+        }
+        lists.insert(list.clone());
+        list
+    }
 }

@@ -49,6 +49,8 @@ pub struct Budget {
     pub torrent_country: u32,
     /// Per pair of a collection and a country that is exposed for it.
     pub collection_country: u32,
+    /// Per torrent list.
+    pub list: u32,
 }
 
 /// The size of an installation, in the terms of a [`Budget`].
@@ -66,6 +68,8 @@ pub struct Size {
     pub torrent_countries: u64,
     /// Pairs of a collection and a country that is exposed for it.
     pub collection_countries: u64,
+    /// Torrent lists.
+    pub lists: u64,
 }
 
 impl Metric {
@@ -107,6 +111,7 @@ impl Budget {
             + u64::from(self.collection) * size.collections
             + u64::from(self.torrent_country) * size.torrent_countries
             + u64::from(self.collection_country) * size.collection_countries
+            + u64::from(self.list) * size.lists
     }
 }
 
@@ -138,6 +143,7 @@ const NONE: Budget = Budget {
     collection: 0,
     torrent_country: 0,
     collection_country: 0,
+    list: 0,
 };
 
 catalogue! {
@@ -253,6 +259,18 @@ catalogue! {
         ["database"], {fixed: 2},
         "When the database in use was built, in seconds since 1970: the database of countries \
          (country), or of autonomous systems (asn; absent without one).";
+    LIST_ENTRIES: Gauge "seedwatch_list_entries", ["list"], {list: 1},
+        "Entries of the torrent list in use: the last good copy. Entries that cannot be used, and \
+         repeated ones, are not counted. Absent without a good copy.";
+    LIST_FAILURES: Counter "seedwatch_list_failures_total", ["list", "reason"], {list: 22},
+        "Fetches of the torrent list, or reads of its file, that did not give a list, by reason.";
+    LIST_LAST_SUCCESS: Gauge "seedwatch_list_last_success_timestamp_seconds",
+        ["list"], {list: 1},
+        "When the torrent list was last fetched, read or confirmed, in seconds since 1970. Absent \
+         before the first time.";
+    LIST_UP: Gauge "seedwatch_list_up", ["list"], {list: 1},
+        "Whether the latest fetch of the torrent list gave a list, or confirmed that it did not \
+         change. While it is 0, the last good copy stays in use. Absent before the first fetch.";
     NETWORK_UP: Gauge "seedwatch_network_up", ["family"], {fixed: 2},
         "Whether our own network works: 0 when neither trackers nor the DHT nor canaries answer. \
          Failures then count against no torrent. Absent while unknown.";

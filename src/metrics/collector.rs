@@ -8,7 +8,7 @@
 //! | `collection` | collections |
 //! | `cliff` | falls of countries and systems |
 //! | `country` | which countries of a torrent are shown |
-//! | `dht`, `state` | the DHT, saving |
+//! | `dht`, `list`, `state` | the DHT, torrent lists, saving |
 //! | `families`, `labels` | helpers |
 
 mod announce;
@@ -19,6 +19,7 @@ mod dht;
 mod families;
 mod geo;
 mod labels;
+mod list;
 mod state;
 mod torrent;
 mod tracker;
@@ -59,6 +60,7 @@ impl Collector for Page {
         geo::write_countries(snapshot, &snapshot.empty_breakdown(), to)?;
         dht::write(snapshot, to)?;
         geo::write_build_times(snapshot, to)?;
+        list::write(snapshot, to)?;
         write_probes(snapshot, to)?;
         write_schedule(snapshot, to)?;
         let taken = Some(snapshot.taken.0).filter(|seconds| *seconds != 0);

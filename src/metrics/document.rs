@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::catalogue::{Budget, CATALOGUE, Metric, Size};
+use seedwatch_lists::ListFailure;
 
 /// Sizes of installations in the table of examples. The third is the worst case of the second.
 const EXAMPLES: [Size; 4] = [
@@ -30,6 +31,7 @@ const fn size(torrents: u64, each: u64, trackers: u64, collections: u64, countri
         collections,
         torrent_countries: torrents * countries,
         collection_countries: collections * wide,
+        lists: 0,
     }
 }
 
@@ -53,6 +55,10 @@ pub fn markdown() -> String {
     page.push_str(REASONS_HEAD);
     for (reason, meaning) in REASONS {
         let _ = writeln!(page, "| `{reason}` | {meaning} |");
+    }
+    page.push_str(LIST_REASONS_HEAD);
+    for failure in ListFailure::ALL {
+        let _ = writeln!(page, "| `{}` | {failure} |", failure.as_label());
     }
     page.push_str(CARDINALITY);
     let all = total(|_| true);
@@ -119,6 +125,7 @@ fn total(wanted: impl Fn(&Metric) -> bool) -> Budget {
             collection: sum.collection + budget.collection,
             torrent_country: sum.torrent_country + budget.torrent_country,
             collection_country: sum.collection_country + budget.collection_country,
+            list: sum.list + budget.list,
         },
     )
 }
@@ -136,6 +143,7 @@ fn formula(budget: Budget) -> String {
         term(budget.collection, "C"),
         term(budget.torrent_country, "X"),
         term(budget.collection_country, "Y"),
+        term(budget.list, "L"),
         term(budget.fixed, ""),
     ]
     .into_iter()
@@ -174,8 +182,8 @@ Names, types and labels are a public interface: they do not change within a majo
   label holds the address of a peer, free text or a changing value.
 
 In the column \"Series\", T is the number of torrents, P of pairs of a torrent and one of its
-trackers, K of trackers, C of collections, X of pairs of a torrent and a country, and Y of pairs of
-a collection and a country. The numbers are upper bounds.
+trackers, K of trackers, C of collections, X of pairs of a torrent and a country, Y of pairs of a
+collection and a country, and L of torrent lists. The numbers are upper bounds.
 
 ";
 
@@ -236,6 +244,13 @@ const REASONS: [(&str, &str); 13] = [
         "a scheme or network that seedwatch does not speak",
     ),
 ];
+
+const LIST_REASONS_HEAD: &str = "
+The `reason` label of `seedwatch_list_failures_total`. The last good copy stays in use:
+
+| Reason | Meaning |
+|---|---|
+";
 
 const CARDINALITY: &str = "
 ## Cardinality

@@ -162,6 +162,7 @@ fn series_stay_within_their_budget() {
         collections: 2,
         torrent_countries: 4,
         collection_countries: 4,
+        lists: 2,
     };
     let page = text(snapshot);
     for metric in CATALOGUE {

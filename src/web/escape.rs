@@ -76,6 +76,27 @@ impl Escaper for HtmlEscaper {
     }
 }
 
+/// A text as content of an XML element or attribute. What HTML escapes, XML escapes too; a character
+/// that XML cannot have (XML 1.0, section 2.2) becomes U+FFFD.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Xml<'a>(pub(super) &'a str);
+
+impl fmt::Display for Xml<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, part) in self.0.split(is_not_xml).enumerate() {
+            if position > 0 {
+                to.write_str("\u{fffd}")?;
+            }
+            HtmlEscaper.write_escaped_str(&mut *to, part)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_not_xml(c: char) -> bool {
+    matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+}
+
 /// Returns whether a character has a meaning in HTML, between tags or in quoted attributes.
 const fn is_markup(c: char) -> bool {
     matches!(c, '&' | '<' | '>' | '"' | '\'')
@@ -131,5 +152,21 @@ mod tests {
             .unwrap();
         HtmlEscaper.write_escaped_char(&mut page, '<').unwrap();
         assert_eq!(page, "[U+202E]&lt;");
+    }
+
+    #[test]
+    fn xml_has_no_character_that_it_cannot_have() {
+        for (text, expected) in [
+            (
+                "a & b < c > 'd' \"e\"",
+                "a &amp; b &lt; c &gt; &#39;d&#39; &quot;e&quot;",
+            ),
+            ("\0a\u{1f}\u{ffff}", "\u{fffd}a\u{fffd}\u{fffd}"),
+            ("a\tb\nc", "a\tb\nc"),
+            ("a\u{202e}b", "a[U+202E]b"),
+            ("]]>", "]]&gt;"),
+        ] {
+            assert_eq!(Xml(text).to_string(), expected);
+        }
     }
 }

@@ -1,11 +1,10 @@
 //! `/api/v1/events`: the latest events, as JSON.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use super::parameters::{Parameters, QueryError};
 use seedwatch_core::events::StateEvent;
 use seedwatch_core::snapshot::{Snapshot, Unix};
 use seedwatch_torrent::{Hashes, InfoHash};
@@ -16,76 +15,88 @@ const DEFAULT_LIMIT: usize = 100;
 /// Most events that are returned at once.
 pub(super) const MAX_LIMIT: usize = 1000;
 
+/// The keys of a query.
+const KEYS: &[&str] = &["torrent", "since", "limit"];
+
+/// What `since` must be.
+const SINCE: &str = "a number of seconds since 1970";
+
+/// The largest value of `since`: the end of the year 9999. Larger numbers are milliseconds.
+const LATEST: u64 = 253_402_300_799;
+
 /// Why a query is not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum QueryError {
-    /// The query is not valid.
-    Invalid(&'static str),
+pub(super) enum EventError {
+    /// The query cannot be read.
+    Query(QueryError),
     /// It names a torrent that is neither configured nor an info-hash.
     NoSuchTorrent,
 }
 
-/// What to return.
+impl From<QueryError> for EventError {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+/// The parameters of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Query<'a> {
+struct EventParameters {
     /// A name, or an info-hash.
-    torrent: Option<Cow<'a, str>>,
+    torrent: Option<String>,
     /// Seconds since 1970.
     since: Option<u64>,
     limit: usize,
 }
 
-impl<'a> Query<'a> {
-    fn parse(text: &'a str) -> Result<Self, QueryError> {
-        let (mut torrent, mut since, mut limit) = (None, None, None);
-        for parameter in text.split('&').filter(|parameter| !parameter.is_empty()) {
-            let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let number = || value.parse::<u64>();
-            let is_repeated = match key {
-                "torrent" => torrent.replace(decode(value)?).is_some(),
-                "since" => {
-                    let seconds = number().map_err(|_| INVALID_SINCE)?;
-                    since.replace(seconds).is_some()
-                }
-                "limit" => {
-                    let number = number().ok().filter(|n| (1..=MAX_LIMIT as u64).contains(n));
-                    limit.replace(number.ok_or(INVALID_LIMIT)?).is_some()
-                }
-                _ => return Err(UNKNOWN),
-            };
-            if is_repeated {
-                return Err(REPEATED);
-            }
-        }
+impl EventParameters {
+    fn parse(text: &str) -> Result<Self, QueryError> {
+        let parameters = Parameters::parse(text, KEYS)?;
+        let limit = parameters.number("limit", 1..=MAX_LIMIT as u64)?;
+        let since = parameters.number("since", 0..=LATEST);
         Ok(Self {
-            torrent,
-            since,
+            torrent: parameters.get("torrent").map(str::to_owned),
+            since: since.map_err(|_| QueryError::invalid("since", SINCE))?,
             limit: limit.map_or(DEFAULT_LIMIT, |limit| limit as usize),
         })
     }
 }
 
-const UNKNOWN: QueryError =
-    QueryError::Invalid("unknown parameter; known are torrent, since and limit");
-const REPEATED: QueryError = QueryError::Invalid("a parameter is given twice");
-const INVALID_SINCE: QueryError =
-    QueryError::Invalid("since is not a number of seconds since 1970");
-const INVALID_LIMIT: QueryError = QueryError::Invalid("limit is not a number from 1 to 1000");
-const INVALID_NAME: QueryError = QueryError::Invalid("torrent is not UTF-8");
+/// Which events to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EventQuery {
+    /// The identity of the only torrent.
+    torrent: Option<InfoHash>,
+    since: Option<Unix>,
+    limit: usize,
+}
 
-/// Decodes a value as a form encodes it: `+` is a space.
-fn decode(value: &str) -> Result<Cow<'_, str>, QueryError> {
-    let value = value.replace('+', " ");
-    let decoded = percent_decode_str(&value).decode_utf8();
-    let decoded = decoded.map_err(|_| INVALID_NAME)?;
-    Ok(Cow::Owned(decoded.into_owned()))
+impl EventQuery {
+    /// Reads a query string, and finds the torrent that it names.
+    pub(super) fn read(snapshot: &Snapshot, text: &str) -> Result<Self, EventError> {
+        let parameters = EventParameters::parse(text)?;
+        let torrent = parameters.torrent.map(|text| find(snapshot, &text));
+        let torrent = torrent
+            .map(|found| found.ok_or(EventError::NoSuchTorrent))
+            .transpose()?;
+        Ok(Self {
+            torrent,
+            since: parameters.since.map(Unix),
+            limit: parameters.limit,
+        })
+    }
+
+    fn selects(&self, event: &StateEvent) -> bool {
+        let is_late = self.since.is_none_or(|since| event.at.get() >= Some(since));
+        is_late && self.torrent.is_none_or(|torrent| torrent == event.torrent)
+    }
 }
 
 /// The latest events that a query asks for, the latest first.
 #[derive(Debug, Serialize)]
 pub(super) struct Events<'a> {
     taken: u64,
-    events: Vec<EventView<'a>>,
+    pub(super) events: Vec<EventView<'a>>,
     /// Whether there are more than the limit.
     more: bool,
 }
@@ -107,31 +118,21 @@ pub(super) struct EventView<'a> {
 
 impl<'a> Events<'a> {
     /// Returns the events that a query asks for.
-    pub(super) fn of(snapshot: &'a Snapshot, query: &str) -> Result<Self, QueryError> {
-        let query = Query::parse(query)?;
-        let torrent = query.torrent.map(|text| find(snapshot, &text));
-        let torrent = torrent
-            .map(|found| found.ok_or(QueryError::NoSuchTorrent))
-            .transpose()?;
-        let is_wanted = |event: &&StateEvent| {
-            let is_late = query
-                .since
-                .is_none_or(|since| event.at.get() >= Some(Unix(since)));
-            is_late && torrent.is_none_or(|torrent| torrent == event.torrent)
-        };
-        let mut wanted = snapshot.events.latest(snapshot.taken).filter(is_wanted);
+    pub(super) fn of(snapshot: &'a Snapshot, query: EventQuery) -> Self {
+        let latest = snapshot.events.latest(snapshot.taken);
+        let mut wanted = latest.filter(|event| query.selects(event));
         let shown: Vec<_> = wanted.by_ref().take(query.limit).copied().collect();
-        Ok(Self {
+        Self {
             taken: snapshot.taken.0,
             more: wanted.next().is_some(),
             events: resolve(snapshot, &shown),
-        })
+        }
     }
 }
 
 /// Returns the identity of a torrent: of a configured one by its name or an info-hash, or the
 /// info-hash itself.
-fn find(snapshot: &Snapshot, text: &str) -> Option<InfoHash> {
+pub(super) fn find(snapshot: &Snapshot, text: &str) -> Option<InfoHash> {
     let torrents = &snapshot.torrents;
     if let Ok(index) = torrents.binary_search_by(|torrent| (*torrent.name).cmp(text)) {
         return torrents[index].hashes.wire().next();
@@ -172,26 +173,36 @@ mod tests {
 
     #[test]
     fn queries_are_read_strictly() {
-        let all = Query::parse("").unwrap();
+        let all = EventParameters::parse("").unwrap();
         assert_eq!((all.torrent, all.since, all.limit), (None, None, 100));
-        let some = Query::parse("torrent=a+%2B%20b&since=17&limit=1000").unwrap();
+        let some = EventParameters::parse("torrent=a+%2B%20b&since=17&limit=1000").unwrap();
         assert_eq!(some.torrent.as_deref(), Some("a + b"));
         assert_eq!((some.since, some.limit), (Some(17), 1000));
+        let unknown = "; known are torrent, since and limit";
+        let state = format!("unknown parameter \"state\"{unknown}");
+        let case = format!("unknown parameter \"Torrent\"{unknown}");
+        let limit = "limit must be a number from 1 to 1000";
+        let since = "since must be a number of seconds since 1970";
         for (query, error) in [
-            ("state=dead", UNKNOWN),
-            ("Torrent=a", UNKNOWN),
-            ("limit=1&limit=2", REPEATED),
-            ("torrent=a&torrent=a", REPEATED),
-            ("limit=0", INVALID_LIMIT),
-            ("limit=1001", INVALID_LIMIT),
-            ("limit=-1", INVALID_LIMIT),
-            ("limit", INVALID_LIMIT),
-            ("since=yesterday", INVALID_SINCE),
-            ("since=1.5", INVALID_SINCE),
-            ("since=99999999999999999999", INVALID_SINCE),
-            ("torrent=%ff", INVALID_NAME),
+            ("state=dead", &*state),
+            ("Torrent=a", &case),
+            ("limit=1&limit=2", "the parameter limit is given twice"),
+            (
+                "torrent=a&torrent=a",
+                "the parameter torrent is given twice",
+            ),
+            ("limit=0", limit),
+            ("limit=1001", limit),
+            ("limit=-1", limit),
+            ("limit", limit),
+            ("since=yesterday", since),
+            ("since=1.5", since),
+            ("since=1790000000000", since),
+            ("since=99999999999999999999", since),
+            ("torrent=%ff", "torrent must be UTF-8"),
         ] {
-            assert_eq!(Query::parse(query), Err(error), "{query}");
+            let found = EventParameters::parse(query).unwrap_err().to_string();
+            assert_eq!(found, error, "{query}");
         }
     }
 }

@@ -1,30 +1,31 @@
-//! Routes requests to responses.
+//! Routes requests to the module that answers them. Each module knows its own addresses.
 
 use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Method, Request, StatusCode};
-use percent_encoding::percent_decode_str;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
 
 use seedwatch_exporter::response::{not_allowed, text};
 use seedwatch_exporter::{ClientKey, HttpResponse, PageRequest, Service};
 
-use super::page;
-use super::{RELOAD_TIMEOUT, State};
+use super::State;
+use super::answer::ReadRequest;
+use super::{api, controls, exports, feeds, pages};
 
-const CONFIG: &str = "/config";
-/// What the paths of the API begin with.
-const API: &str = "/api/";
-const TORRENTS: &str = "/api/v1/torrents";
-const EVENTS: &str = "/api/v1/events";
-const COLLECTIONS: &str = "/api/v1/collections";
-const CAUSES: &str = "/api/v1/causes";
-const READ: &str = "GET, HEAD";
+/// The methods that read.
+pub(super) const READ: &str = "GET, HEAD";
 const WRITE: &str = "POST";
+
+/// The characters to percent-encode in a segment of a path: all but the unreserved ones (RFC 3986,
+/// section 2.3).
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 impl Service for State {
     fn is_confidential(&self, path: &str) -> bool {
-        self.local_path(path) == Some(CONFIG)
+        self.local_path(path) == Some(controls::CONFIG)
     }
 
     async fn respond(&self, client: ClientKey, request: &Request<()>) -> HttpResponse {
@@ -36,74 +37,66 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
     let Some(path) = state.local_path(request.uri().path()) else {
         return with_slash(request.uri().path());
     };
-    let is_head = *request.method() == Method::HEAD;
-    let read = is_head || *request.method() == Method::GET;
-    if path == "/-/reload" {
+    if path == controls::RELOAD && !state.is_public {
         return match *request.method() == Method::POST {
-            true => reload(state).await,
+            true => controls::reload(state).await,
             false => not_allowed(WRITE),
         };
     }
-    let found = |answer: &dyn Fn() -> HttpResponse| match read {
-        true => answer(),
-        false => not_allowed(READ),
+    let is_head = *request.method() == Method::HEAD;
+    let read = ReadRequest {
+        path,
+        query: request.uri().query().unwrap_or_default(),
+        page: PageRequest {
+            client,
+            headers: request.headers(),
+            is_head,
+        },
     };
-    let asked = PageRequest {
-        client,
-        headers: request.headers(),
-        is_head,
-    };
-    if path == state.telemetry_path {
-        return found(&|| page::metrics(state, asked));
-    }
-    match path {
-        "/-/healthy" => found(&|| match state.heartbeat.is_alive() {
-            true => text(StatusCode::OK, "Healthy\n"),
-            false => text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The main loop has not turned for a minute\n",
-            ),
-        }),
-        "/-/ready" => found(&|| match state.is_ready() {
-            true => text(StatusCode::OK, "Ready\n"),
-            false => text(StatusCode::SERVICE_UNAVAILABLE, "Not ready\n"),
-        }),
-        CONFIG => found(&|| {
-            let config = state.effective_config.load();
-            text(StatusCode::OK, String::clone(&config))
-        }),
-        "/" => found(&|| page::status(state, asked)),
-        "/runbook" => found(&|| page::runbook(state)),
-        _ if path.starts_with(API) => {
-            let query = request.uri().query().unwrap_or_default();
-            found(&|| api(state, path, query, asked))
-        }
-        _ => text(StatusCode::NOT_FOUND, "Not found\n"),
+    match is_head || *request.method() == Method::GET {
+        true => answer_read(state, read).await,
+        false => refuse_method(state, path),
     }
 }
 
-/// Answers a request to the API. Its errors are JSON too. A parameter that no endpoint knows must
-/// not pass for a filter that all entries meet.
-fn api(state: &State, path: &str, query: &str, asked: PageRequest<'_>) -> HttpResponse {
-    if path == EVENTS {
-        return page::events(state, query);
+/// Answers GET and HEAD.
+async fn answer_read(state: &State, read: ReadRequest<'_>) -> HttpResponse {
+    let path = read.path;
+    if let Some(endpoint) = control(state, path) {
+        endpoint.answer(state, read)
+    } else if let Some(endpoint) = pages::Endpoint::of(path) {
+        endpoint.answer(state, read).await
+    } else if let Some(endpoint) = exports::Endpoint::of(path) {
+        endpoint.answer(state, read).await
+    } else if let Some(endpoint) = feeds::Endpoint::of(path) {
+        endpoint.answer(state, read).await
+    } else if let Some(endpoint) = api::Endpoint::of(path) {
+        endpoint.answer(state, read).await
+    } else if path.starts_with(api::ROOT) {
+        api::error::not_found("no such endpoint")
+    } else {
+        text(StatusCode::NOT_FOUND, "Not found\n")
     }
-    if !query.is_empty() {
-        return page::error(StatusCode::BAD_REQUEST, "unknown parameter");
-    }
-    match path {
-        CAUSES => page::causes(state),
-        TORRENTS => page::torrents(state, asked),
-        COLLECTIONS => page::collections(state, asked),
-        _ => {
-            if let Some(name) = name_below(TORRENTS, path) {
-                page::torrent(state, &name)
-            } else if let Some(name) = name_below(COLLECTIONS, path) {
-                page::collection(state, &name)
-            } else {
-                page::error(StatusCode::NOT_FOUND, "no such endpoint")
-            }
-        }
+}
+
+/// Returns the control at a path. What is not for strangers is not there if they may read.
+fn control(state: &State, path: &str) -> Option<controls::Endpoint> {
+    let endpoint = controls::Endpoint::of(path, &state.telemetry_path)?;
+    (!state.is_public || endpoint.is_public()).then_some(endpoint)
+}
+
+/// Refuses every other method: 405 if something can be read at the path, 404 if not.
+fn refuse_method(state: &State, path: &str) -> HttpResponse {
+    let exists = control(state, path).is_some()
+        || pages::Endpoint::of(path).is_some()
+        || exports::Endpoint::of(path).is_some()
+        || feeds::Endpoint::of(path).is_some()
+        || api::Endpoint::of(path).is_some();
+    match (path.starts_with(api::ROOT), exists) {
+        (true, true) => api::error::not_allowed(),
+        (true, false) => api::error::not_found("no such endpoint"),
+        (false, true) => not_allowed(READ),
+        (false, false) => text(StatusCode::NOT_FOUND, "Not found\n"),
     }
 }
 
@@ -120,28 +113,13 @@ fn with_slash(path: &str) -> HttpResponse {
 }
 
 /// Returns the NAME in `/api/v1/torrents/NAME`: one segment, percent-decoded, UTF-8.
-fn name_below(list: &str, path: &str) -> Option<String> {
+pub(super) fn name_below(list: &str, path: &str) -> Option<String> {
     let name = path.strip_prefix(list)?.strip_prefix('/')?;
     if name.is_empty() || name.contains('/') {
         return None;
     }
     let name = percent_decode_str(name).decode_utf8().ok()?;
     Some(name.into_owned())
-}
-
-async fn reload(state: &State) -> HttpResponse {
-    let failed = |why: String| text(StatusCode::INTERNAL_SERVER_ERROR, why);
-    let (done, result) = oneshot::channel();
-    let reload = async {
-        state.reload.send(done).await.ok()?;
-        result.await.ok()
-    };
-    match timeout(RELOAD_TIMEOUT, reload).await {
-        Ok(Some(Ok(()))) => text(StatusCode::OK, "Reloaded\n"),
-        Ok(Some(Err(error))) => failed(format!("{error}\n")),
-        Ok(None) => failed("Shutting down\n".to_owned()),
-        Err(_) => failed("Still loading\n".to_owned()),
-    }
 }
 
 #[cfg(test)]
@@ -164,7 +142,8 @@ mod tests {
             ("/api/v1/torrentsx", None),
             ("/api/v2/torrents/a", None),
         ] {
-            assert_eq!(name_below(TORRENTS, path).as_deref(), expected, "{path}");
+            let name = name_below("/api/v1/torrents", path);
+            assert_eq!(name.as_deref(), expected, "{path}");
         }
     }
 }

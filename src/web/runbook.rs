@@ -26,10 +26,12 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>seedwatch: runbook</title>\n<style>",
     );
-    page.push_str(super::status::STYLE);
+    page.push_str(super::pages::STYLE);
     page.push_str("</style>\n</head>\n<body>\n<main>\n");
     html::push_html(&mut page, events().into_iter());
-    page.push_str("</main>\n<footer><p><a href=\"./\">Status</a></p></footer>\n</body>\n</html>\n");
+    page.push_str(
+        "</main>\n<footer><p><a href=\"./\">What needs doing</a></p></footer>\n</body>\n</html>\n",
+    );
     page
 });
 

@@ -1,20 +1,27 @@
 mod clients;
 mod codes;
 mod events;
+mod exports;
 mod external_url;
 mod load;
+mod malformed;
+mod needs_seeding;
+mod openapi;
+mod pages;
 mod passwords;
-mod status;
+mod protection;
 mod templates;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{ReloadResult, State};
+use super::parameters::listed;
+use super::{ReloadResult, State, TorrentQuery};
 use crate::metrics::tests::sample;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dev_web::{PATIENCE, ask, send};
@@ -99,27 +106,58 @@ async fn every_endpoint_knows_its_methods() {
 #[tokio::test]
 async fn errors_of_the_api_are_json() {
     let server = serve(sample::snapshot());
-    for (path, status, error) in [
-        ("torrents/NOPE", 404, "no such torrent"),
-        ("collections/NOPE", 404, "no such collection"),
-        ("events?torrent=NOPE", 404, "no such torrent"),
-        ("nope", 404, "no such endpoint"),
-        ("torrents?state=dead", 400, "unknown parameter"),
-        ("torrents/empty?state=dead", 400, "unknown parameter"),
-        ("collections?limit=1", 400, "unknown parameter"),
-        ("collections/census?limit=1", 400, "unknown parameter"),
-        ("causes?kind=outage", 400, "unknown parameter"),
+    let unknown = |key: &str, known: &[&str]| {
+        let text = match known {
+            [] => "this address takes none".to_owned(),
+            _ => format!("known are {}", listed(known, "and")),
+        };
+        let sign = if known.is_empty() { ':' } else { ';' };
+        let error = format!("unknown parameter \"{key}\"{sign} {text}");
+        let code = "unknown_parameter";
+        json!({"error": error, "code": code, "parameter": key, "known": known})
+    };
+    let plain = |code: &str, error: &str| json!({"error": error, "code": code});
+    let invalid = |key: &str, error: &str| json!({"error": error, "code": "invalid_parameter", "parameter": key});
+    let limit = "limit must be a number from 1 to 1000";
+    let no_torrent = plain("no_such_torrent", "no such torrent");
+    let no_collection = plain("no_such_collection", "no such collection");
+    for (request, status, error) in [
+        ("GET torrents/NOPE", 404, no_torrent.clone()),
+        ("GET collections/NOPE", 404, no_collection),
+        ("GET events?torrent=NOPE", 404, no_torrent),
+        ("GET nope", 404, plain("not_found", "no such endpoint")),
+        ("PUT nope", 404, plain("not_found", "no such endpoint")),
         (
-            "events?state=dead",
-            400,
-            "unknown parameter; known are torrent, since and limit",
+            "PUT torrents",
+            405,
+            plain("method_not_allowed", "the API is read with GET or HEAD"),
         ),
+        (
+            "GET torrents?stat=1",
+            400,
+            unknown("stat", TorrentQuery::KEYS),
+        ),
+        ("GET torrents?limit=0", 400, invalid("limit", limit)),
+        ("GET torrents/empty?state=dead", 400, unknown("state", &[])),
+        ("GET collections?limit=1", 400, unknown("limit", &[])),
+        ("GET collections/census?limit=1", 400, unknown("limit", &[])),
+        ("GET causes?kind=outage", 400, unknown("kind", &[])),
+        (
+            "GET events?state=dead",
+            400,
+            unknown("state", &["torrent", "since", "limit"]),
+        ),
+        ("GET events?limit=1001", 400, invalid("limit", limit)),
     ] {
-        let answer = ask(&server, &format!("GET /api/v1/{path}"), "").await;
-        assert_eq!(answer.status, status, "{path}");
-        assert_eq!(answer.headers[CONTENT_TYPE], "application/json", "{path}");
-        let json: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
-        assert_eq!(json, serde_json::json!({"error": error}), "{path}");
+        let address = request.replacen(' ', " /api/v1/", 1);
+        let answer = ask(&server, &address, "").await;
+        assert_eq!(answer.status, status, "{request}");
+        assert_eq!(
+            answer.headers[CONTENT_TYPE], "application/json",
+            "{request}"
+        );
+        let found: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+        assert_eq!(found, error, "{request}");
     }
 }
 

@@ -160,6 +160,7 @@ fn everything_is_read() {
             timeout: Duration::from_millis(1500),
             stale_after: Duration::from_secs(7 * 24 * 3600),
             dead_after: Duration::from_secs(20 * 60),
+            recovered_after: Duration::from_secs(2 * 24 * 3600),
         }
     );
     assert_eq!(
@@ -436,7 +437,8 @@ fn the_effective_configuration_loads_again_and_has_no_secrets() {
         assert_eq!(names(&again), names(&config));
         for (again, torrent) in again.torrents.iter().zip(config.torrents.iter()) {
             assert_eq!(again.hashes, torrent.hashes);
-            assert_eq!(again.details, torrent.details);
+            assert_eq!(again.collection(), torrent.collection());
+            assert_eq!(again.labels(), torrent.labels());
             let labels = |torrent: &seedwatch_torrent::Torrent| -> Vec<String> {
                 torrent.trackers.iter().map(|url| url.label()).collect()
             };

@@ -49,6 +49,64 @@ fn load_magnet(rest: &str, settings: &str) -> Config {
     .unwrap()
 }
 
+/// Returns the index of the published tier of each tracker, by its host.
+fn tiers(config: &Config) -> Vec<(String, Option<usize>)> {
+    let trackers = &config.torrents[0].trackers;
+    let urls = trackers.iter().enumerate();
+    urls.map(|(at, url)| (url.host().to_string(), trackers.tier(at)))
+        .collect()
+}
+
+#[test]
+fn published_tiers_are_kept_beside_trackers_of_the_configuration() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v1.torrent");
+    let config = load(&format!(
+        "trackers: [\"udp://ours.example:1/announce\", \"http://tracker.example/announce\"]\n\
+         torrents: [{{file: \"{fixture}\", trackers: [\"udp://first.example:1/announce\"]}}]\n"
+    ));
+    let expected = [
+        ("first.example", None),
+        ("tracker.example", Some(0)),
+        ("tracker.example", Some(1)),
+        ("second.example", Some(1)),
+        ("ours.example", None),
+    ];
+    let config = config.unwrap();
+    assert_eq!(
+        tiers(&config),
+        expected.map(|(host, tier)| (host.into(), tier))
+    );
+    assert!(config.torrents[0].file().is_some());
+    let magnet = load_magnet("&tr=udp://a.example:1&tr=udp://b.example:1", "");
+    let expected = [("a.example", Some(0)), ("b.example", Some(1))];
+    assert_eq!(
+        tiers(&magnet),
+        expected.map(|(host, tier)| (host.into(), tier))
+    );
+}
+
+#[test]
+fn web_seeds_are_kept_and_bad_ones_are_warned_about_without_quoting_them() {
+    let seeds = "&ws=https://w.example/KEY/&ws=ftp://w.example/KEY&ws=https://w.example/KEY/";
+    let config = load_magnet(seeds, "");
+    let kept = config.torrents[0].web_seeds();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].public_url(), Some("https://w.example/KEY/"));
+    assert_eq!(
+        config.warnings.len(),
+        1,
+        "a second copy is no fault: {:?}",
+        config.warnings
+    );
+    assert!(config.warnings[0].ends_with("web seed 2 is left out: scheme must be http or https"));
+    let many: String = (0..20)
+        .map(|n| format!("&ws=https://w{n}.example/"))
+        .collect();
+    let config = load_magnet(&many, "");
+    assert_eq!(config.torrents[0].web_seeds().len(), 16);
+    assert!(config.warnings[0].ends_with("web seeds after the first 16 are left out"));
+}
+
 const BOTH: [&str; 2] = [
     "http://t1.example:8001/KEY1/announce",
     "http://t2.example:8002/KEY2/announce",

@@ -11,6 +11,17 @@ macro_rules! needs_servers {
     };
 }
 
+/// Returns from the test if a program that seeds what a feed names is missing.
+#[cfg(test)]
+macro_rules! needs_helpers {
+    () => {
+        needs_servers!();
+        seedwatch_dev_programs::skip_without!(crate::rig::tools::HELPERS)
+    };
+}
+
+#[cfg(test)]
+mod api;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
@@ -34,9 +45,13 @@ mod hangs;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod loss;
 #[cfg(test)]
 mod names;
+#[cfg(test)]
+mod needs_seeding;
 #[cfg(test)]
 mod offline;
 #[cfg(test)]

@@ -124,7 +124,8 @@ fn countries_and_windows_are_shown_alike_everywhere() {
         .collect();
     assert_eq!(of_countries, Vec::<&str>::new());
     assert!(json(&daemon, "/api/v1/torrents/second")["countries"].is_null());
-    assert!(!daemon.get("/").text().contains("DE 2"));
+    assert!(!daemon.get("/collections").text().contains("DE 2"));
+    assert!(!daemon.get("/torrents/second").text().contains("Germany"));
 }
 
 fn tracker(peers: &[&str]) -> UdpTracker {
@@ -156,7 +157,7 @@ fn assert_api(daemon: &Daemon) -> String {
     format!("{work}{first}")
 }
 
-/// Checks the status page, and returns it.
+/// Checks the pages, and returns them.
 fn assert_html(daemon: &Daemon) -> String {
     let answer = daemon.get("/");
     assert_eq!(
@@ -165,11 +166,21 @@ fn assert_html(daemon: &Daemon) -> String {
     );
     let policy = answer.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'; "), "{policy}");
-    let html = answer.text();
+    let paths = [
+        "/about",
+        "/torrents",
+        "/torrents/second",
+        "/collections",
+        "/countries",
+    ];
+    let pages = paths.map(|path| daemon.get(path).text());
+    let html = format!("{}{}", answer.text(), pages.concat());
     for expected in [
         // A death takes two rounds that are 90 minutes apart.
         "<title>seedwatch: 0 of 3 torrents dead</title>",
         "<dd>4 in a day, 4 in a week, 4 in a month</dd>",
+        "<tr><th scope=\"row\">Germany</th><td>DE</td><td class=\"n\">4</td>",
+        "<tr><th scope=\"row\">Germany</th><td class=\"n\">2</td>",
         "<bdi>&lt;b&gt;first&lt;/b&gt; &amp; last</bdi>",
         "<td>DE 2, FR 1, unknown 1</td>",
         "<a href=\"https://db-ip.com\">IP Geolocation by DB-IP</a>",

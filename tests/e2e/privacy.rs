@@ -25,6 +25,20 @@ fn private(url: &str) -> String {
     )
 }
 
+/// Addresses that show torrents, trackers or events, of which none shows a secret.
+const LISTS: [&str; 10] = [
+    "/api/v1/torrents",
+    "/api/v1/trackers",
+    "/api/v1/countries",
+    "/api/v1/causes",
+    "/api/v1/events",
+    "/torrents.csv",
+    "/torrents.atom",
+    "/torrents.magnets.txt",
+    "/events.atom",
+    "/trackers.txt",
+];
+
 #[test]
 fn neither_peers_nor_passkeys_are_shown_or_logged() {
     let truth = Truth::of([format!("{PEER}:6881").parse().unwrap()]);
@@ -71,12 +85,16 @@ fn neither_peers_nor_passkeys_are_shown_or_logged() {
     let refusal = daemon.reload();
     assert_eq!(refusal.status, 500);
     let mut seen = vec![("reload", refusal.text())];
-    for path in [
+    let others = [
         "/metrics",
         "/config",
-        "/api/v1/torrents",
         "/api/v1/torrents/secret",
-    ] {
+        "/torrents",
+        "/torrents/secret",
+        "/trackers",
+        "/about",
+    ];
+    for path in others.into_iter().chain(LISTS) {
         let answer = daemon.get(path);
         assert_eq!(answer.status, 200, "{path}");
         seen.push((path, answer.text()));
@@ -155,15 +173,21 @@ fn no_peer_address_is_written_or_shown() {
         saved > page.get("seedwatch_torrent_last_success_timestamp_seconds{source=\"tracker\"}")
     });
     let mut seen = Vec::new();
-    for path in [
+    let others = [
         "/",
+        "/torrents",
+        "/torrents/seen",
+        "/trackers",
+        "/countries",
+        "/events",
+        "/about",
         "/metrics",
         "/config",
-        "/api/v1/torrents",
         "/api/v1/torrents/seen",
         "/-/healthy",
         "/-/ready",
-    ] {
+    ];
+    for path in others.into_iter().chain(LISTS) {
         let answer = daemon.get(path);
         assert_eq!(answer.status, 200, "{path}");
         seen.push((path.to_owned(), answer.text().into_bytes()));

@@ -25,7 +25,7 @@ use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
 use seedwatch_distinct::Key;
 use seedwatch_geo::{Country, Geo};
 use seedwatch_torrent::address::Accept;
-use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerList, TrackerUrl};
 use seedwatch_torrent::{Family, Peers};
 use seedwatch_tracker::{AnnounceResponse, Observation, ProbeStats, Report};
 use truth::{Errors, Seen};
@@ -57,13 +57,11 @@ const SERIES: usize = 1 + Source::ALL.len();
 const NUMWANT: usize = 1200;
 
 fn torrents() -> Arc<[Torrent]> {
-    let urls: Arc<[_]> = TRACKERS
-        .map(|url| Arc::new(TrackerUrl::parse(url).unwrap()))
-        .into();
+    let urls = TrackerList::from(TRACKERS.map(|url| Arc::new(TrackerUrl::parse(url).unwrap())));
     let torrent = |n: usize| Torrent {
         name: format!("t{n}").into(),
         hashes: Hashes::V1(hash(n)),
-        trackers: Arc::clone(&urls),
+        trackers: urls.clone(),
         details: Details {
             collection: collection(n).map(Arc::from),
             ..Details::default()

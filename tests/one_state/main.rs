@@ -14,9 +14,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use readers::{Counts, States};
 use seedwatch::web::State as Service;
-use seedwatch_core::snapshot::Snapshot;
+use seedwatch_core::snapshot::{Snapshot, TorrentView};
 use seedwatch_core::verdict::{Condition, State};
 use seedwatch_dev_programs::skip_without;
 use seedwatch_dev_web::{Server, ask};
@@ -65,14 +66,42 @@ fn same(what: &str, found: &States, expected: &States) {
     assert_eq!(found.len(), expected.len(), "{what}");
 }
 
-/// Holds the page, the API, the metrics and `probe` against the verdicts.
+/// Reads all pages of a table of torrents, of which `expected` are as many as there must be.
+async fn pages(server: &Server<Service>, path: &str, expected: &States) -> States {
+    let mut all = States::new();
+    let mark = if path.contains('?') { '&' } else { '?' };
+    for page in 1..=expected.len().div_ceil(100) {
+        let html = get(server, &format!("{path}{mark}page={page}")).await;
+        all.extend(readers::page(&html));
+    }
+    all
+}
+
+/// Holds the pages, the API, the metrics and `probe` against the verdicts.
 async fn check(snapshot: &Snapshot) -> (Server<Service>, States, Counts) {
     let states = truth(snapshot);
     let counts = count(&states, snapshot);
     let server = serve(snapshot.clone());
 
-    let page = get(&server, "/").await;
-    same("page", &readers::page(&page), &states);
+    let (first, about) = (get(&server, "/").await, get(&server, "/about").await);
+    same("page", &pages(&server, "/torrents", &states).await, &states);
+    for collection in snapshot.collections.iter().map(|row| &row.name) {
+        let of = |view: TorrentView<'_>| view.torrent.collection() == Some(collection);
+        let own = snapshot.rows().filter(|view| of(*view));
+        let own: States = own
+            .map(|view| view.torrent.name.to_string())
+            .map(|name| (name.clone(), states[&name].clone()))
+            .collect();
+        let segment = utf8_percent_encode(collection, NON_ALPHANUMERIC);
+        let path = format!("/torrents?collection={segment}");
+        same("collection", &pages(&server, &path, &own).await, &own);
+    }
+    for view in snapshot.rows() {
+        let name = &*view.torrent.name;
+        let path = format!("/torrents/{}", utf8_percent_encode(name, NON_ALPHANUMERIC));
+        let state = readers::own_page(&get(&server, &path).await);
+        assert_eq!(state, states[name], "{name}");
+    }
     same(
         "API",
         &readers::api(&get(&server, "/api/v1/torrents").await),
@@ -87,7 +116,8 @@ async fn check(snapshot: &Snapshot) -> (Server<Service>, States, Counts) {
 
     for state in State::ALL.map(|state| state.as_label().replace('_', " ")) {
         let expected = counts.get(&(None, state.clone())).copied().unwrap_or(0);
-        assert_eq!(readers::summary(&page, &state), expected, "page: {state}");
+        assert_eq!(readers::summary(&about, &state), expected, "about: {state}");
+        assert_eq!(readers::tile(&first, &state), expected, "tile: {state}");
     }
     let sums = readers::sums(&metrics);
     let known: Counts = sums.into_iter().filter(|(_, sum)| *sum > 0).collect();

@@ -20,9 +20,9 @@ pub(super) struct Found {
     pub(super) counts: Vec<(String, String, Option<String>, u64)>,
 }
 
-/// Reads the table of the status page.
+/// Reads a table of torrents.
 pub(super) fn page(html: &str) -> States {
-    let table = between(html, "<h2 id=\"torrents\">", "</section>");
+    let table = between(html, "<table class=\"torrents\">", "</table>");
     let rows = table.split("<tr><th scope=\"row\">").skip(1);
     rows.map(|row| {
         let name = unescape(between(row, "<bdi>", "</bdi>"));
@@ -32,12 +32,27 @@ pub(super) fn page(html: &str) -> States {
     .collect()
 }
 
-/// Reads the number of torrents in a state in the summary of the page.
+/// Reads the state of the torrent that a page is about.
+pub(super) fn own_page(html: &str) -> String {
+    let state = between(html, "<p><strong class=\"", "</strong>");
+    state.split_once('>').unwrap().1.to_owned()
+}
+
+/// Reads the number of torrents in a state in the summary of the page about the daemon.
 pub(super) fn summary(html: &str, state: &str) -> u64 {
     let counts = between(html, "<dt>Torrents</dt><dd>", "</dd>");
     let mut counts = counts.split(',').map(str::trim);
     let found = counts.find_map(|count| count.strip_suffix(state)?.trim().parse().ok());
     found.unwrap_or_else(|| panic!("no {state}"))
+}
+
+/// Reads the number of torrents in a state from its tile. A state without torrents may have none.
+pub(super) fn tile(html: &str, state: &str) -> u64 {
+    let Some((before, _)) = html.split_once(&format!("</b> <span>{state}</span>")) else {
+        return 0;
+    };
+    let (_, count) = before.rsplit_once("<b>").unwrap();
+    count.replace(',', "").parse().unwrap()
 }
 
 /// Reads `/api/v1/torrents`.

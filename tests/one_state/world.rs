@@ -9,7 +9,7 @@ use seedwatch_core::Engine;
 use seedwatch_core::engine::{DhtSettings, Settings};
 use seedwatch_core::schedule::PolitenessPolicy;
 use seedwatch_core::snapshot::Snapshot;
-use seedwatch_core::verdict::MIN_EMPTY_TIME;
+use seedwatch_core::verdict::{MIN_EMPTY_TIME, RECOVERED_AFTER};
 use seedwatch_dht::{DhtReport, FoundPeers, LookupError, LookupReport, LookupStats};
 use seedwatch_distinct::Key;
 use seedwatch_geo::Geo;
@@ -161,6 +161,7 @@ fn settings(is_scrape_only: bool) -> Settings {
         },
         stale_after: Duration::from_secs(4500),
         dead_after: MIN_EMPTY_TIME,
+        recovered_after: RECOVERED_AFTER,
         accept: Accept::Global,
         geo: Arc::new(Geo::load(&Default::default()).unwrap()),
         dht: DhtSettings {

@@ -90,8 +90,10 @@ class Installation:
             "phase": ["resolve", "connect", "tls", "response"], "database": ["country", "asn"],
             "asn": ["AS3320", "AS7922", "AS12389", "other", "unknown"], "reason": REASONS,
             "version": ["1.0.0"], "revision": ["0123abc"], "state": STATES,
-            "condition": CONDITIONS,
+            "condition": CONDITIONS, "list": ["books", "indexer"],
         }
+        if metric == "seedwatch_list_failures_total":
+            pools["reason"] = ["html", "timeout"]
         if metric == "seedwatch_peers_rejected_total":
             pools["reason"] = ["bogon", "port", "own", "malformed"]
         for values in itertools.product(*(pools[name] for name in names)):

@@ -6,9 +6,11 @@
 mod canaries;
 mod cliffs;
 mod dht_state;
+mod load;
 mod names;
 mod network_monitor;
 mod notice;
+mod reload;
 mod settings;
 
 use std::net::IpAddr;
@@ -26,11 +28,11 @@ use crate::roster::Roster;
 use crate::saved::DecodeError;
 use crate::schedule::Schedule;
 use crate::snapshot::{
-    Block, Cause, CliffRows, CollectionRow, ConfigRow, Database, DhtRow, GeoRow, ScheduleRow,
-    Snapshot, TotalsRow,
+    Block, Cause, CliffRows, CollectionRow, ConfigRow, Database, DhtRow, GeoRow, Snapshot,
+    TotalsRow,
 };
 use crate::swarm::{Shard, ShardFormat, SwarmConfig, Swarms};
-use crate::{Health, PerSource, Source};
+use crate::{Health, Source};
 use canaries::CanaryHosts;
 use cliffs::{CliffMonitor, Sampled};
 use dht_state::DhtState;
@@ -39,7 +41,7 @@ use network_monitor::NetworkMonitor;
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::{DhtReport, LookupReport};
 use seedwatch_distinct::Key;
-use seedwatch_torrent::address::{self, Accept};
+use seedwatch_torrent::address;
 use seedwatch_torrent::{Family, InfoHash};
 use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
 
@@ -96,49 +98,6 @@ impl Engine {
             state_log: EventLog::default(),
             notices: Vec::new(),
         }
-    }
-
-    /// Applies a new configuration. What did not change keeps its state and its due time.
-    pub fn reload(&mut self, settings: &Settings, now: Now) {
-        self.swarms.flush(&self.roster);
-        let schedule = &self.schedule;
-        let changes = self
-            .roster
-            .update(&settings.torrents, |id| schedule.is_busy(id));
-        let politeness = settings.politeness.clone();
-        self.schedule
-            .update(politeness, &self.roster, &changes, now.mono);
-        self.swarms
-            .update(swarm_config(settings), &self.roster, &changes, now);
-        for (tracker, family) in self.schedule.closed() {
-            self.swarms.mark_closed(tracker, family, now.mono);
-        }
-        self.trust_local = settings.accept == Accept::Any;
-        self.roster.plan_lookups(settings.dht.enabled);
-        let round = settings.dht.round(self.roster.dht_hashes().len());
-        self.swarms
-            .update_lookups(settings.stale_after.max(round * 3 / 2), &self.roster);
-        self.dht.configure(&settings.dht, self.trust_local);
-        self.canaries
-            .configure(&settings.canaries, &self.roster, self.trust_local);
-        self.config = ConfigRow {
-            last_reload_successful: true,
-            last_reload_success: now.unix,
-            per_tracker: settings.per_tracker,
-            countries: settings.countries,
-            country_limit: settings.country_limit,
-        };
-        let geo = geo_row(settings);
-        if geo.built != self.geo.built {
-            self.cliffs.mark_changed(self.swarms.running_time(now));
-        }
-        self.geo = geo;
-        self.cliffs.forget_rows();
-    }
-
-    /// Notes that a reload failed. The configuration stays as it was.
-    pub fn reload_failed(&mut self) {
-        self.config.last_reload_successful = false;
     }
 
     /// Sets the addresses of this machine's network interfaces.
@@ -353,14 +312,6 @@ impl Engine {
 
     /// Returns an immutable reading of everything.
     pub fn snapshot(&mut self, now: Now) -> Snapshot {
-        let (mut overdue, mut lag) = self.schedule.overdue(now.mono);
-        let mut in_flight = PerSource::from([0; Source::ALL.len()]);
-        in_flight[Source::Tracker] = self.schedule.in_flight() as u64;
-        for status in self.dht.status.iter().flatten() {
-            overdue += u64::from(status.overdue);
-            lag = lag.max(status.lag);
-            in_flight[Source::Dht] += u64::from(status.in_flight);
-        }
         let network = self.network.state(self.connectivity.up());
         self.swarms.set_network(network);
         let blocks = self.swarms.blocks(&self.roster, now);
@@ -369,29 +320,28 @@ impl Engine {
         let collections = self.swarms.collections(&self.roster, now);
         let totals = self.swarms.totals();
         let cliffs = self.sample_cliffs(&blocks, &collections, &totals, now);
+        let next_probe = |id| self.schedule.next_probe(id, now);
         let mut snapshot = Snapshot {
             taken: now.unix,
             torrents: Arc::clone(self.roster.torrents()),
             blocks,
+            history: self.swarms.histories(),
             collections,
             totals,
             causes: Vec::new(),
             cliffs,
             geo: self.geo,
-            trackers: self.swarms.tracker_rows(&self.roster, now),
+            trackers: self.swarms.tracker_rows(&self.roster, now, next_probe),
             network_up: self.connectivity.up(),
             names_fail: self.names.is_out(),
             dht: self.dht.enabled.then(|| self.dht_row()),
             peers_rejected: self.swarms.rejected(),
-            schedule: ScheduleRow {
-                overdue,
-                lag,
-                in_flight,
-            },
+            schedule: self.load(now.mono),
             probe_durations: self.swarms.durations(),
             config: self.config,
             events: Arc::clone(self.state_log.history()),
             state: None,
+            lists: Arc::from([]),
         };
         snapshot.causes = Cause::of(&snapshot);
         snapshot
@@ -591,6 +541,7 @@ fn swarm_config(settings: &Settings) -> SwarmConfig {
         settings.countries,
     );
     config.dead_after = settings.dead_after;
+    config.recovered_after = settings.recovered_after;
     config
 }
 

@@ -22,19 +22,23 @@
 //! | `count` | counts and times that may be unknown |
 //! | `torrent`, `block` | rows of torrents and announces, and how they are shared |
 //! | `windows` | distinct peers over time |
+//! | `changes` | torrents by state, now and before |
 //! | `cause` | what several torrents suffer from |
 //! | `geo` | countries and autonomous systems |
 //! | `totals` | collections, and all torrents together |
 //! | `tracker` | trackers, and why claimed peers do not count |
 //! | `histogram` | durations and queries |
+//! | `list` | torrent lists |
 //! | `daemon` | DHT, scheduler, state directory, configuration |
 
 mod block;
 mod cause;
+mod changes;
 mod count;
 mod daemon;
 mod geo;
 mod histogram;
+mod list;
 mod torrent;
 mod totals;
 mod tracker;
@@ -44,15 +48,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::events::EventHistory;
+use crate::history::{DailyHistory, DatedSample, Day, DaySample, HistoryBlock, Runs};
 use crate::verdict::State;
 
 pub use crate::{PerSource, Source};
 pub use block::Block;
 pub use cause::Cause;
+pub use changes::{ChangeKind, StateChanges, StateCounts, TorrentChange};
 pub use count::{Count, UnixOption32};
 pub use daemon::{ConfigRow, DhtRow, GeoRow, ScheduleRow, StateRow};
 pub use geo::{AsnLabel, AsnSummary, CliffRows, CountryPeers, GeoBreakdown};
 pub use histogram::{Bounds, Histogram};
+pub use list::ListRow;
 pub use seedwatch_clock::Unix;
 pub use seedwatch_dht::DhtStatus;
 pub use seedwatch_distinct::{Counts, Window};
@@ -60,7 +67,7 @@ pub use seedwatch_geo::{Country, Credit, Database};
 pub use seedwatch_torrent::Family;
 pub use seedwatch_torrent::{Privacy, Torrent};
 pub use seedwatch_tracker::{FailureReason, Phases, ProbeError, Problem, Retry, TrackerId};
-pub use torrent::{AnnounceRow, TorrentRow, TorrentView};
+pub use torrent::{AnnounceRow, ExclusiveShare, TorrentRow, TorrentView};
 pub use totals::{CollectionRow, CountryRow, TotalsRow};
 pub use tracker::{Rejection, TrackerRow};
 pub use windows::{ListedWindows, TorrentWindows, UniquePeers};
@@ -75,6 +82,8 @@ pub struct Snapshot {
     pub torrents: Arc<[Torrent]>,
     /// The rows of the torrents, [`Block::SIZE`] per block.
     pub blocks: Vec<Arc<Block>>,
+    /// The daily histories of the torrents before the current day, [`Block::SIZE`] per block.
+    pub history: Vec<Arc<HistoryBlock>>,
     /// Collections, sorted by name.
     pub collections: Vec<Arc<CollectionRow>>,
     /// All torrents together.
@@ -105,6 +114,8 @@ pub struct Snapshot {
     pub events: Arc<EventHistory>,
     /// The progress of saving; `None` without a state directory.
     pub state: Option<StateRow>,
+    /// Torrent lists, sorted by name.
+    pub lists: Arc<[ListRow]>,
 }
 
 impl Snapshot {
@@ -139,6 +150,7 @@ impl Snapshot {
         Self {
             torrents: names.into(),
             blocks: blocks.into_iter().map(Arc::new).collect(),
+            history: Vec::new(),
             cliffs: Arc::default(),
             ..self
         }
@@ -156,7 +168,34 @@ impl Snapshot {
             row,
             announces,
             windows,
+            history: self.daily_history(index, row.today),
         })
+    }
+
+    fn daily_history(&self, index: usize, today: DatedSample) -> DailyHistory<'_> {
+        let block = self.history.get(index / Block::SIZE);
+        let runs = block.map_or(&[][..], |block| block.get(index % Block::SIZE));
+        DailyHistory::new(runs, today)
+    }
+
+    /// Returns the same snapshot with other daily histories, in the order of its torrents. For
+    /// tests: the days of a history are in order.
+    pub fn with_histories(self, histories: impl IntoIterator<Item = Vec<Day>>) -> Self {
+        let runs = histories.into_iter().map(|days| {
+            let mut runs = Runs::default();
+            let samples = days.into_iter().map(|day| (day.date, DaySample::from(day)));
+            samples.for_each(|(date, sample)| runs.insert(date, sample));
+            runs
+        });
+        let runs: Vec<Runs> = runs.collect();
+        let blocks = runs.chunks(Block::SIZE).map(|block| {
+            let block = block.iter().map(Runs::as_slice);
+            Arc::new(HistoryBlock::of(block))
+        });
+        Self {
+            history: blocks.collect(),
+            ..self
+        }
     }
 
     /// Returns the breakdown of a swarm without peers.
@@ -234,6 +273,7 @@ impl Default for Snapshot {
             taken: Unix::default(),
             torrents: Arc::from([]),
             blocks: Vec::new(),
+            history: Vec::new(),
             collections: Vec::new(),
             totals: TotalsRow::default(),
             causes: Vec::new(),
@@ -249,6 +289,7 @@ impl Default for Snapshot {
             config: ConfigRow::default(),
             events: Arc::default(),
             state: None,
+            lists: Arc::from([]),
         }
     }
 }

@@ -19,6 +19,7 @@
 //! | `row_builder`, `peer_union` | answers → row of a torrent, and the current peers |
 //! | `row_cache` | which rows each snapshot builds again |
 //! | `peer_history`, `torrent_history`, `clock` | the peers of the last month |
+//! | `day_book` | the daily histories |
 //! | `collection` | torrents of one work, counted as one |
 //! | `geo_breakdown`, `asn_counts` | countries and autonomous systems |
 //! | `saved`, `shard` | the peer history as bytes |
@@ -29,6 +30,7 @@ mod asn_counts;
 mod clock;
 mod collection;
 mod config;
+mod day_book;
 mod filter;
 mod fold;
 mod geo_breakdown;
@@ -60,6 +62,7 @@ pub use saved::ShardFormat;
 pub use shard::Shard;
 
 use crate::cliff::RunningMinute;
+use crate::history::HistoryBlock;
 use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::saved::DecodeError;
 use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
@@ -265,6 +268,12 @@ impl Swarms {
         self.rows.blocks(RowContext { state, roster, now })
     }
 
+    /// Returns the daily histories of all torrents before the current day. [`Swarms::blocks`] must
+    /// be called first.
+    pub fn histories(&self) -> Vec<Arc<HistoryBlock>> {
+        self.state.history.days.blocks()
+    }
+
     /// Returns the current hour and minute of running time.
     pub fn running_time(&mut self, now: Now) -> RunningMinute {
         self.state.tick(now);
@@ -312,8 +321,13 @@ impl Swarms {
     }
 
     /// Returns the rows of all trackers, by tracker id.
-    pub fn tracker_rows(&self, roster: &Roster, now: Now) -> Vec<Option<Arc<TrackerRow>>> {
-        self.state.latest.tracker_rows(roster, now.mono)
+    pub fn tracker_rows(
+        &self,
+        roster: &Roster,
+        now: Now,
+        next_probe: impl Fn(TrackerId) -> Option<Unix>,
+    ) -> Vec<Option<Arc<TrackerRow>>> {
+        self.state.latest.tracker_rows(roster, now.mono, next_probe)
     }
 
     /// Returns the claimed peers that do not count, by [`Rejection::index`].
@@ -366,10 +380,15 @@ impl Swarms {
                 self.state.flush(roster, torrent, |_| true);
             }
         }
+        let days = &self.state.history.days;
         let torrents = indices.zip(&self.state.torrents);
         let configured = torrents.filter_map(|(index, torrent)| {
             let hash = roster.identity(index)?;
-            Some((hash, *torrent))
+            let mut torrent = *torrent;
+            if let Some(now) = days.calendar.now() {
+                torrent.today.credit(now);
+            }
+            Some((hash, torrent, days.runs(index)))
         });
         saved::encode_torrents(&self.state.history, configured, shard, out);
     }

@@ -22,7 +22,8 @@
 //! | `change` | a change of state |
 //! | `evidence` | what the sources say at one time |
 //! | `judge` | evidence + memory → verdict |
-//! | `memory` | what is remembered of one torrent, in 24 bytes |
+//! | `memory` | what is remembered of one torrent, in 32 bytes |
+//! | `need` | whether a torrent needs seeding, and since when |
 //! | `reason`, `explain` | why a torrent is in its state, and what to do about it |
 
 mod change;
@@ -30,6 +31,7 @@ mod evidence;
 mod explain;
 mod judge;
 mod memory;
+mod need;
 mod reason;
 mod state;
 
@@ -39,6 +41,7 @@ pub use evidence::{NetworkState, Rounds};
 pub use explain::Advice;
 pub use judge::MIN_EMPTY_TIME;
 pub(crate) use memory::VerdictMemory;
+pub use need::{RECOVERED_AFTER, WANTED_COPIES, needs_seeding};
 pub use reason::Reason;
 pub use state::{Condition, Conditions, State, Verdict};
 

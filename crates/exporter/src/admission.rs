@@ -11,8 +11,9 @@ use crate::response::HttpResponse;
 use crate::{Service, origin, response};
 
 /// Answers one request of `client`. The request must be within the client's rate, and have a
-/// correct password if one is configured. Every response has the headers of the web configuration,
-/// refusals included.
+/// correct password if one is configured. Every response, refusals included, forbids browsers to
+/// run or load anything unless the service allows it, and has the headers of the web configuration,
+/// which come before all others.
 pub(crate) async fn respond<B: Body, S: Service>(
     access: &AccessPolicy,
     service: &S,
@@ -20,6 +21,7 @@ pub(crate) async fn respond<B: Body, S: Service>(
     request: &Request<B>,
 ) -> HttpResponse {
     let mut answer = admit_and_respond(access, service, client, request).await;
+    response::protect(answer.headers_mut());
     answer.headers_mut().extend(access.headers.clone());
     answer
 }

@@ -60,6 +60,12 @@ impl From<String> for ResponseBody {
     }
 }
 
+impl From<Vec<u8>> for ResponseBody {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Full(bytes.into())
+    }
+}
+
 impl From<&'static str> for ResponseBody {
     fn from(text: &'static str) -> Self {
         Self::Full(Bytes::from_static(text.as_bytes()))

@@ -85,7 +85,7 @@ pub use body::{PageAborted, PageWriter, ResponseBody};
 pub use client::ClientKey;
 pub use external_url::ExternalUrl;
 pub use listen::{BindError, ListenAddress, bind};
-pub use pages::{PageRequest, Pages};
+pub use pages::{PageRequest, Pages, PreparedPage};
 pub use response::HttpResponse;
 pub use server::serve;
 pub use tls::suites::names as cipher_suite_names;

@@ -6,6 +6,7 @@ use hyper::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY,
 };
 use hyper::{Response, StatusCode};
+use tokio::sync::oneshot;
 
 use crate::body::{self, PageAborted, PageWriter, ResponseBody};
 use crate::client::ClientKey;
@@ -13,6 +14,9 @@ use crate::fair_queue::FairQueue;
 use crate::negotiation::accepts_gzip;
 use crate::page_slots::PageSlots;
 use crate::response::{HttpResponse, text};
+
+/// The header fields of a request that pages depend on.
+const VARIES: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
 
 /// The parts of a request that a page depends on.
 #[derive(Debug, Clone, Copy)]
@@ -65,26 +69,93 @@ impl Pages {
         write: impl FnOnce(&mut PageWriter) -> Result<(), PageAborted> + Send + 'static,
     ) -> HttpResponse {
         let Some(slot) = self.slots.acquire(request.client) else {
-            return text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!(
-                    "Limit of concurrent requests reached ({}), try again later.\n",
-                    self.slots.limit()
-                ),
-            );
+            return self.refused();
         };
         let gzip = accepts_gzip(&request.joined(&ACCEPT_ENCODING));
         let body = match request.is_head {
             true => ResponseBody::Done,
             false => body::stream_page(gzip, &self.encoding, request.client, slot, write),
         };
-        let mut answer = Response::new(body);
-        let fields = answer.headers_mut();
-        fields.insert(CONTENT_TYPE, content_type);
-        fields.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-        if gzip {
-            fields.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
+        page(content_type, gzip, body)
+    }
+
+    /// Answers with a page of which it takes time to find out the header. `prepare` runs on the
+    /// thread of the page, in its turn. HEAD prepares the page and does not write it.
+    pub async fn stream_prepared<W>(
+        &self,
+        request: PageRequest<'_>,
+        content_type: HeaderValue,
+        prepare: impl FnOnce() -> PreparedPage<W> + Send + 'static,
+    ) -> HttpResponse
+    where
+        W: FnOnce(&mut PageWriter) -> Result<(), PageAborted>,
+    {
+        let Some(slot) = self.slots.acquire(request.client) else {
+            return self.refused();
+        };
+        let gzip = accepts_gzip(&request.joined(&ACCEPT_ENCODING));
+        let is_head = request.is_head;
+        let (prepared, head) = oneshot::channel();
+        let write = move |sink: &mut PageWriter| {
+            let page = prepare();
+            // The request may have ended meanwhile, and its page is aborted then.
+            let head = (page.write.is_some(), page.fields);
+            prepared.send(head).map_err(|_| PageAborted)?;
+            match page.write.filter(|_| !is_head) {
+                Some(write) => write(sink),
+                None => Ok(()),
+            }
+        };
+        let body = body::stream_page(gzip, &self.encoding, request.client, slot, write);
+        let Ok((is_new, fields)) = head.await else {
+            return self.refused();
+        };
+        let mut answer = match is_new {
+            true if is_head => page(content_type, gzip, ResponseBody::Done),
+            true => page(content_type, gzip, body),
+            false => not_modified(),
+        };
+        answer.headers_mut().extend(fields);
         answer
     }
+
+    /// Returns 503: too many pages are being sent.
+    fn refused(&self) -> HttpResponse {
+        text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "Limit of concurrent requests reached ({}), try again later.\n",
+                self.slots.limit()
+            ),
+        )
+    }
+}
+
+/// What is known of a page before it is written.
+#[derive(Debug)]
+pub struct PreparedPage<W> {
+    /// Header fields beside those of every page.
+    pub fields: HeaderMap,
+    /// Writes the page; `None` if the client has it already.
+    pub write: Option<W>,
+}
+
+/// Returns 304: the client has the page (RFC 9110, section 15.4.5).
+fn not_modified() -> HttpResponse {
+    let mut answer = Response::new(ResponseBody::Done);
+    *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    answer.headers_mut().insert(VARY, VARIES);
+    answer
+}
+
+/// Returns the response of a page.
+fn page(content_type: HeaderValue, gzip: bool, body: ResponseBody) -> HttpResponse {
+    let mut answer = Response::new(body);
+    let fields = answer.headers_mut();
+    fields.insert(CONTENT_TYPE, content_type);
+    fields.insert(VARY, VARIES);
+    if gzip {
+        fields.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    answer
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::MAX_HEAD;
+use super::response::protect;
 
 /// The body of the answer.
 const MESSAGE: &str = "This port speaks HTTPS: use https:// in the URL\n";
@@ -23,13 +24,14 @@ pub(super) async fn is_plain_http(stream: &TcpStream) -> bool {
     matches!(peeked, Ok(1)) && first[0].is_ascii_alphabetic()
 }
 
-/// Answers with status 400, the headers of the web configuration and a message, and closes the
-/// connection.
+/// Answers with status 400, the headers of every response and a message, and closes the connection.
 pub(super) async fn refuse_plain_http(stream: &mut TcpStream, headers: &HeaderMap) {
     let mut answer = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\
         Content-Type: text/plain; charset=utf-8\r\n"
         .to_vec();
-    for (name, value) in headers {
+    let mut fields = headers.clone();
+    protect(&mut fields);
+    for (name, value) in &fields {
         answer.extend_from_slice(name.as_str().as_bytes());
         answer.extend_from_slice(b": ");
         answer.extend_from_slice(value.as_bytes());

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Response, StatusCode};
 
 use crate::body::ResponseBody;
@@ -11,6 +14,31 @@ use crate::body::ResponseBody;
 pub type HttpResponse = Response<ResponseBody>;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// What browsers may do with a response, unless the service says otherwise: show it. It runs no
+/// script, loads nothing, is in no frame, is not taken for another type, is not read by pages of
+/// other sites, and its address, which may hold a query, is not passed on.
+const PROTECTION: [(HeaderName, HeaderValue); 4] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// Adds the header fields that protect browsers, where a response has none of its own.
+pub(crate) fn protect(fields: &mut HeaderMap) {
+    for (name, value) in PROTECTION {
+        fields.entry(name).or_insert(value);
+    }
+}
 
 /// Returns a response of plain text.
 pub fn text(status: StatusCode, body: impl Into<ResponseBody>) -> HttpResponse {

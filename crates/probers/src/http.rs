@@ -19,6 +19,7 @@
 //! | `large` | the limit of large bodies at once |
 //! | `status`, `failure` | status codes and errors as failure reasons; pure |
 //! | `client` | requests over kept-alive and new connections |
+//! | `download` | downloads of torrent lists |
 //! | `host_slots` | the limit of probes per host |
 //! | `probation` | threads for hosts that are not trusted yet |
 //! | `trace`, `tls` | the hooks below reqwest: addresses, phases, certificates |
@@ -27,6 +28,7 @@ mod announce;
 mod body;
 mod catch_panic;
 mod client;
+mod download;
 mod failure;
 mod fetch;
 mod host_slots;
@@ -53,6 +55,7 @@ use seedwatch_torrent::{Scheme, TrackerUrl};
 use seedwatch_tracker::{Identity, Job, Observation};
 use worker::{Command, Worker};
 
+pub use download::{Download, DownloadError, Downloader, ListBody, unpack};
 pub use tls::{RootsError, TlsError, roots_from_environment};
 
 /// The largest number of connections, and so of probes, to one tracker host over one family.

@@ -57,8 +57,15 @@ pub(crate) const ROUTES_MAX_AGE: Duration = Duration::from_secs(15);
 
 /// The text for a tracker of a metainfo file or magnet link that must not be local.
 const LOCAL_ONLY: &str = "leads into a local network, and only a file or magnet link names it";
+/// The text for a name of the public DNS whose addresses are all in private space.
+pub(crate) const PRIVATE_ONLY: &str = "a public name that leads to private addresses only";
 /// The text for addresses that are never contacted.
 const NEVER_CONTACTED: &str = "leads to a link-local or cloud metadata address";
+
+/// Returns whether a host has addresses, and none of them may be contacted.
+pub(crate) fn is_forbidden(error: &ProbeError) -> bool {
+    [LOCAL_ONLY, PRIVATE_ONLY, NEVER_CONTACTED].contains(&&*error.text)
+}
 
 /// The addresses of a host that have a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`bencode`] | bounded, borrowed reading of bencode (BEP 3) |
 //! | `info_hash` | [`InfoHash`], [`InfoHashV2`], [`Hashes`] of a torrent (BEP 3, BEP 52) |
-//! | `magnet` | [`Magnet`] links (BEP 9) |
+//! | `magnet` | [`Magnet`] links (BEP 9): reading, and [writing](MagnetLink) |
 //! | `metainfo` | [`Metainfo`] files |
 //! | `size` | total sizes (BEP 47, BEP 52) |
 //! | `name` | names that fit a label |
 //! | `tracker_url`, `host`, `url_list` | [`TrackerUrl`], its [`Host`], several URLs in one string |
+//! | `tracker_list` | the [`TrackerList`] of a torrent, with its tiers (BEP 12) |
+//! | `web_seed` | [`WebSeed`] URLs (BEP 17, BEP 19) |
 //! | `peers`, [`address`], `family` | peer lists (BEP 7, BEP 23), routed addresses, [`Family`] |
 //!
 //! # Examples
@@ -48,23 +50,27 @@ mod metainfo;
 mod name;
 mod peers;
 mod size;
+mod tracker_list;
 mod tracker_url;
 mod url_list;
+mod web_seed;
 
 pub use family::Family;
 pub use host::Host;
 pub use info_hash::{HashError, Hashes, InfoHash, InfoHashV2};
-pub use magnet::{Magnet, MagnetError};
-pub use metainfo::{Metainfo, MetainfoError};
-pub(crate) use name::clean_name;
-pub use name::{MAX_NAME, NameError, check_name};
+pub use magnet::{Magnet, MagnetError, MagnetLink};
+pub use metainfo::{CopyError, Metainfo, MetainfoError};
+pub use name::{MAX_NAME, NameError, check_name, clean_name};
 pub use peers::{Endpoint4, Endpoint6, Peers};
 pub use size::{ClaimedSize, MAX_SIZE, SizeError};
+pub use tracker_list::{Tier, TrackerList};
 pub use tracker_url::{AddressScope, Scheme, TrackerUrl, TrackerUrlError};
 pub use url_list::split_urls;
+pub use web_seed::{WebSeed, WebSeedError, WebSeedKind};
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A configured torrent.
@@ -76,7 +82,7 @@ pub struct Torrent {
     pub hashes: Hashes,
     /// Announce URLs in configured order, at most one per label (scheme, host, port). Interned:
     /// torrents with the same trackers share one list, and all lists share their URLs.
-    pub trackers: Arc<[Arc<TrackerUrl>]>,
+    pub trackers: TrackerList,
     /// Optional properties; `None` if the torrent has none of them.
     pub details: Option<Box<Details>>,
     /// Whether it may be probed.
@@ -97,6 +103,11 @@ pub struct Details {
     pub collection: Option<Arc<str>>,
     /// User labels for `seedwatch_torrent_info`.
     pub labels: BTreeMap<String, String>,
+    /// Web seeds of the magnet link or metainfo file, at most [`WebSeed::MAX`]. Interned: torrents
+    /// share their URLs. They are not checked yet.
+    pub web_seeds: Box<[Arc<WebSeed>]>,
+    /// The metainfo file that the configuration names.
+    pub file: Option<Box<Path>>,
 }
 
 impl Details {
@@ -116,6 +127,16 @@ impl Torrent {
     pub fn labels(&self) -> &BTreeMap<String, String> {
         static NONE: BTreeMap<String, String> = BTreeMap::new();
         self.details.as_ref().map_or(&NONE, |it| &it.labels)
+    }
+
+    /// Returns the metainfo file that the configuration names.
+    pub fn file(&self) -> Option<&Path> {
+        self.details.as_ref()?.file.as_deref()
+    }
+
+    /// Returns the web seeds.
+    pub fn web_seeds(&self) -> &[Arc<WebSeed>] {
+        self.details.as_ref().map_or(&[], |it| &it.web_seeds)
     }
 }
 

@@ -8,9 +8,12 @@ use percent_encoding::percent_decode_str;
 use super::size::{self, ClaimedSize, SizeError};
 use super::url_list::is_blank;
 use super::{HashError, Hashes, InfoHash, InfoHashV2, clean_name};
+pub use link::MagnetLink;
 
-/// Parameters that name no tracker: web seeds, other sources, topics and file selections.
-const SKIPPED: [&str; 10] = ["ws", "as", "xs", "kt", "mt", "so", "fl", "pe", "mg", "cap"];
+mod link;
+
+/// Parameters that are not read: other sources, topics and file selections.
+const SKIPPED: [&str; 9] = ["as", "xs", "kt", "mt", "so", "fl", "pe", "mg", "cap"];
 
 /// Longest parameter name that is shown in a message. A passkey has 32 characters or more.
 const MAX_SHOWN: usize = 31;
@@ -50,6 +53,8 @@ pub struct Magnet<'a> {
     pub name: Option<String>,
     /// `tr`, percent-decoded, in order of appearance, not yet parsed as URLs.
     pub trackers: Vec<Cow<'a, str>>,
+    /// `ws`, percent-decoded, in order of appearance, not yet parsed as URLs.
+    pub web_seeds: Vec<Cow<'a, str>>,
     /// `xl`, or why it is not believed.
     pub size: ClaimedSize,
     /// Names of unknown parameters, for a warning; `?` for one that might be a secret.
@@ -76,8 +81,8 @@ impl<'a> Magnet<'a> {
     }
 
     /// Reads a link. Tolerates what web pages and folded lines add: slashes before `?`, HTML
-    /// entities for `&`, white space around parameters. Skips parameters that name no tracker
-    /// (`ws`, `x.pe`, `so`, …) and `xt` of other networks. Other parameters are listed in
+    /// entities for `&`, white space around parameters. Skips parameters that name neither tracker
+    /// nor web seed (`x.pe`, `so`, …) and `xt` of other networks. Other parameters are listed in
     /// [`Magnet::unread`].
     ///
     /// # Errors
@@ -92,7 +97,7 @@ impl<'a> Magnet<'a> {
             .ok_or(MagnetError::NotMagnet)?;
         let (mut v1, mut v2, mut name) = (None, None, None);
         let mut size = Ok(None);
-        let (mut trackers, mut unread) = (Vec::new(), Vec::new());
+        let (mut trackers, mut web_seeds, mut unread) = (Vec::new(), Vec::new(), Vec::new());
         for parameter in query.split('&') {
             let parameter = without_entity(parameter);
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -102,8 +107,9 @@ impl<'a> Magnet<'a> {
                 Some(Key::Topic) => read_topic(&decode(value), &mut v1, &mut v2)?,
                 Some(Key::Name) => name = name.or_else(|| decode_name(value)),
                 Some(Key::Tracker) if !value.is_empty() => trackers.push(decode_url(value)),
+                Some(Key::WebSeed) if !value.is_empty() => web_seeds.push(decode_url(value)),
                 Some(Key::Size) if !value.is_empty() => size = unite(size, size::parse(value)),
-                Some(Key::Tracker | Key::Size | Key::Skipped) => {}
+                Some(Key::Tracker | Key::WebSeed | Key::Size | Key::Skipped) => {}
                 None if key.is_empty() && value.is_empty() => {}
                 None if unread.len() < MAX_UNKNOWN => unread.push(shown(key)),
                 None => {}
@@ -113,6 +119,7 @@ impl<'a> Magnet<'a> {
             hashes: Hashes::of(v1, v2).ok_or(MagnetError::NoHash)?,
             name,
             trackers,
+            web_seeds,
             size,
             unread,
         })
@@ -155,13 +162,14 @@ enum Key {
     Topic,
     Name,
     Tracker,
+    WebSeed,
     Size,
     Skipped,
 }
 
 impl Key {
-    /// Recognises `xt`, `dn` and `tr` in any case, numbered (`tr.1`, `tr[1]`, `tr[]`) or not, and
-    /// parameters to skip.
+    /// Recognises `xt`, `dn`, `tr` and `ws` in any case, numbered (`tr.1`, `tr[1]`, `tr[]`) or not,
+    /// and parameters to skip.
     fn of(key: &str) -> Option<Self> {
         if SKIPPED.iter().any(|name| key.eq_ignore_ascii_case(name))
             || strip_prefix_ignore_case(key, "x.").is_some()
@@ -183,7 +191,7 @@ impl Key {
             ("dn", Key::Name),
             ("tr", Key::Tracker),
             ("xl", Key::Size),
-            ("ws", Key::Skipped),
+            ("ws", Key::WebSeed),
             ("xs", Key::Skipped),
             ("as", Key::Skipped),
         ]

@@ -9,9 +9,12 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::size::{ClaimedSize, SizeKeys};
-use super::{Hashes, InfoHash, InfoHashV2, clean_name};
+use super::{Hashes, InfoHash, InfoHashV2, Tier, WebSeedKind, clean_name};
 use crate::bencode;
 use crate::bencode::{Dict, Value};
+pub use copy::CopyError;
+
+mod copy;
 
 /// Why a metainfo file is rejected. The text quotes nothing of the file, whose trackers may contain
 /// passkeys.
@@ -57,6 +60,10 @@ pub struct Metainfo {
     pub name: Option<String>,
     /// `announce`, then all tiers of `announce-list` (BEP 12), not yet parsed as URLs.
     pub trackers: Vec<String>,
+    /// The tier of each of the trackers. The URL of `announce` is in the first tier.
+    pub tiers: Vec<Tier>,
+    /// `url-list` (BEP 19), then `httpseeds` (BEP 17), not yet parsed as URLs.
+    pub web_seeds: Vec<(String, WebSeedKind)>,
     /// Whether the torrent is private (BEP 27): only its trackers may know about it.
     pub private: bool,
     /// The size of the files without padding (BEP 47), or why it is not believed.
@@ -80,6 +87,9 @@ impl Metainfo {
 
     /// Most announce URLs that are read from one file.
     pub const MAX_TRACKERS: usize = 1024;
+
+    /// Most web seeds that are read from one file.
+    pub const MAX_WEB_SEEDS: usize = 256;
 
     /// Reads a file.
     ///
@@ -120,11 +130,14 @@ impl Metainfo {
         let (root, _trailing) = Value::parse(bytes)?;
         let root = root.as_dict().ok_or(MetainfoError::NoInfo)?;
         let (mut info, mut announce, mut tiers) = (None, None, None);
+        let (mut url_list, mut http_seeds) = (None, None);
         for (key, value) in root.iter() {
             let first = match key {
                 b"info" => &mut info,
                 b"announce" => &mut announce,
                 b"announce-list" => &mut tiers,
+                b"url-list" => &mut url_list,
+                b"httpseeds" => &mut http_seeds,
                 _ => continue,
             };
             first.get_or_insert(value);
@@ -132,14 +145,17 @@ impl Metainfo {
         let info = info.and_then(|info| info.as_dict());
         let info = info.ok_or(MetainfoError::NoInfo)?;
         let summary = Summary::of(info);
-        let mut trackers = Vec::new();
-        for value in [announce, tiers].into_iter().flatten() {
-            collect_urls(value, &mut trackers);
-        }
+        let announced = [announce, tiers].into_iter().flatten();
+        let (trackers, tiers) = announced
+            .flat_map(tiered_urls)
+            .take(Self::MAX_TRACKERS)
+            .unzip();
         Ok(Self {
             hashes: summary.hashes(info.raw())?,
             name: summary.name(),
             trackers,
+            tiers,
+            web_seeds: web_seeds(url_list, http_seeds),
             private: summary.is_private(),
             size: summary.size(),
         })
@@ -211,25 +227,44 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Collects URLs from a string, a list or a list of lists. `announce-list` is a list of lists (BEP
-/// 12), but flat lists and bare strings are in use too.
-fn collect_urls(value: Value<'_>, urls: &mut Vec<String>) {
-    let mut add = |value: &Value<'_>| match value.as_bytes().map(<[u8]>::trim_ascii) {
-        Some(url) if !url.is_empty() && urls.len() < Metainfo::MAX_TRACKERS => {
-            urls.push(String::from_utf8_lossy(url).into_owned());
-        }
-        _ => {}
-    };
-    let Some(tiers) = value.as_list() else {
-        add(&value);
-        return;
-    };
-    for tier in tiers.iter() {
-        match tier.as_list() {
-            Some(tier) => tier.iter().for_each(|url| add(&url)),
-            None => add(&tier),
-        }
-    }
+/// Returns the URLs in a string, a list or a list of lists, with their tiers. `announce-list` is a
+/// list of lists (BEP 12), but flat lists and bare strings are in use too.
+fn tiered_urls<'a>(value: Value<'a>) -> impl Iterator<Item = (String, Tier)> + 'a {
+    let tiers = items(value).enumerate();
+    let urls = tiers.flat_map(|(tier, urls)| items(urls).map(move |url| (tier, url)));
+    urls.filter_map(|(tier, url)| Some((url_text(url)?, Tier::of(tier))))
+}
+
+/// Returns the items of a list, or a value that is no list. Nothing is copied: a list may have
+/// millions of items.
+fn items<'a>(value: Value<'a>) -> impl Iterator<Item = Value<'a>> + 'a {
+    let list = value.as_list();
+    let single = list.is_none().then_some(value);
+    let items = list.into_iter().flat_map(|list| list.iter());
+    items.chain(single)
+}
+
+/// Returns the web seeds of both keys. Each is a list or a single string, which many makers leave
+/// empty.
+fn web_seeds(
+    url_list: Option<Value<'_>>,
+    http_seeds: Option<Value<'_>>,
+) -> Vec<(String, WebSeedKind)> {
+    let kinds = [
+        (url_list, WebSeedKind::Files),
+        (http_seeds, WebSeedKind::Pieces),
+    ];
+    let seeds = kinds.into_iter().flat_map(|(value, kind)| {
+        let urls = value.into_iter().flat_map(tiered_urls);
+        urls.map(move |(url, _)| (url, kind))
+    });
+    seeds.take(Metainfo::MAX_WEB_SEEDS).collect()
+}
+
+/// Returns a string that is not empty.
+fn url_text(value: Value<'_>) -> Option<String> {
+    let url = value.as_bytes()?.trim_ascii();
+    (!url.is_empty()).then(|| String::from_utf8_lossy(url).into_owned())
 }
 
 #[cfg(test)]

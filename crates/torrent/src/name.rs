@@ -43,9 +43,9 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
     }
 }
 
-/// Cleans a name from a magnet link or metainfo file: invalid UTF-8 becomes U+FFFD, control
+/// Cleans a name from a magnet link, metainfo file or list: invalid UTF-8 becomes U+FFFD, control
 /// characters are removed, and long names are cut. Returns `None` if nothing remains.
-pub(crate) fn clean_name(bytes: &[u8]) -> Option<String> {
+pub fn clean_name(bytes: &[u8]) -> Option<String> {
     // Control characters are removed before the cut. Four times the limit bounds the work.
     let bytes = &bytes[..bytes.len().min(4 * MAX_FOREIGN_NAME)];
     let mut name: String = String::from_utf8_lossy(bytes)

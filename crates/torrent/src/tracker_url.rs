@@ -85,6 +85,17 @@ pub enum TrackerUrlError {
     Query,
 }
 
+/// Segments of announce paths that are the same for all users. Everything else may be a passkey.
+const PUBLIC_WORDS: [&str; 7] = [
+    "announce",
+    "announce.php",
+    "ann",
+    "ann.php",
+    "bt",
+    "tracker",
+    "tracker.php",
+];
+
 /// An announce URL. `Display` and `Debug` show [`TrackerUrl::label`] only: scheme, host and port.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TrackerUrl {
@@ -229,6 +240,25 @@ impl TrackerUrl {
         self.path_and_query.expose()
     }
 
+    /// Returns the whole URL, unless a part of it may be a passkey. Only paths of
+    /// [`PUBLIC_WORDS`] and URLs without a query are certain to be the same for all users.
+    ///
+    /// ```
+    /// use seedwatch_torrent::TrackerUrl;
+    ///
+    /// let open = TrackerUrl::parse("http://t.example/announce")?;
+    /// assert_eq!(open.public_url().as_deref(), Some("http://t.example:80/announce"));
+    /// let personal = TrackerUrl::parse("http://t.example/0123abc/announce")?;
+    /// assert_eq!(personal.public_url(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn public_url(&self) -> Option<String> {
+        let path = self.path_and_query.expose();
+        let mut words = path.split('/').filter(|word| !word.is_empty());
+        let is_public = words.all(|word| PUBLIC_WORDS.contains(&word));
+        is_public.then(|| format!("{self}{path}"))
+    }
+
     /// Returns the value of the `tracker` label: `scheme://host:port`, without anything secret.
     pub fn label(&self) -> String {
         self.to_string()
@@ -334,6 +364,30 @@ mod tests {
         let url = TrackerUrl::parse("http://t.example/a%20b/announce.php?k=A+b&x#frag").unwrap();
         assert_eq!(url.secret_path_and_query(), "/a%20b/announce.php?k=A+b&x");
         assert!(!format!("{url:?} {url}").contains("announce"));
+    }
+
+    #[test]
+    fn only_urls_without_a_possible_passkey_are_public() {
+        for (text, is_public) in [
+            ("udp://t.example:1", true),
+            ("udp://t.example:1/", true),
+            ("udp://t.example:1/announce", true),
+            ("http://t.example/announce.php", true),
+            ("http://t.example/bt/ann.php", true),
+            ("http://t.example/announce?passkey=x", false),
+            ("http://t.example/announce?", false),
+            ("http://t.example/Announce", false),
+            ("http://t.example/hunter/announce", false),
+            ("http://t.example/announce/0123456789abcdef", false),
+            ("http://t.example/%61nnounce", false),
+        ] {
+            let url = TrackerUrl::parse(text).expect(text);
+            assert_eq!(url.public_url().is_some(), is_public, "{text}");
+        }
+        let url = TrackerUrl::parse("http://[2001:db8::1]:6969/announce").unwrap();
+        let public = url.public_url().unwrap();
+        assert_eq!(public, "http://[2001:db8::1]:6969/announce");
+        assert_eq!(TrackerUrl::parse(&public), Ok(url));
     }
 
     #[test]

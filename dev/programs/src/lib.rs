@@ -23,8 +23,8 @@ const DEMAND: &str = "SEEDWATCH_TESTS";
 /// Returns from the test if one of these programs is missing, and prints that it was skipped.
 ///
 /// A program is a name to look for in `PATH`, or one of these: `libtorrent`, the Python module;
-/// `bittorrent-tracker` and `aquatic_udp`, which `tests/all` puts into its cache;
-/// `network namespaces`, the permission to make them.
+/// `bittorrent-tracker`, `axe-core`, `aquatic_udp`, `flexget` and `schemathesis`, which `tests/all`
+/// puts into its cache; `network namespaces`, the permission to make them.
 #[macro_export]
 macro_rules! skip_without {
     ($programs:expr) => {
@@ -85,7 +85,10 @@ fn look_for(program: &str) -> bool {
     match program {
         "libtorrent" => succeeds("/usr/bin/python3", &["-c", "import libtorrent"]),
         "bittorrent-tracker" => is_in_path("node") && cached("npm/node_modules").exists(),
+        "axe-core" => is_in_path("node") && cached("npm/node_modules/axe-core").exists(),
         "aquatic_udp" => cached("cargo/bin/aquatic_udp").exists(),
+        "schemathesis" => cached("python/schemathesis/pins.txt").exists(),
+        "flexget" => cached("flexget/bin/flexget").exists(),
         "network namespaces" => {
             succeeds("unshare", &["--net", "--mount", "true"])
                 || succeeds("unshare", &["--net", "--mount", "--map-root-user", "true"])

@@ -19,6 +19,7 @@ fn load(path: &Path) -> Result<Config, BoxError> {
     }
     Ok(Config {
         torrents: Arc::from([]),
+        lists: Default::default(),
         probe: Default::default(),
         tracker: Default::default(),
         dht: Default::default(),

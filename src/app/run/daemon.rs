@@ -9,9 +9,11 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::Started;
+use super::merge::Merges;
 use super::notices;
 use super::reload::{Loaded, Reloads};
 use crate::app::dht::Dht;
+use crate::app::lists::{ListWatcher, MergedLists};
 use crate::app::own_addresses;
 use crate::app::state::StateWriter;
 use crate::app::supervisor::Supervisor;
@@ -58,6 +60,8 @@ pub(super) enum LoopEvent {
     NamesAsked(Option<Vec<(Host, NameAnswer)>>),
     /// This machine lacked the resources to ask the canaries.
     CanariesNotAsked(Family),
+    /// The configuration of this generation was merged with its lists.
+    Merged(u64, MergedLists),
     /// A configuration was read, for these requests.
     Loaded(Result<Box<Loaded>, String>, Vec<ReloadResult>),
 }
@@ -68,6 +72,7 @@ pub(super) struct Outlets {
     pub(super) reloads: mpsc::Sender<ReloadResult>,
     pub(super) telemetry_path: String,
     pub(super) external_url: Option<ExternalUrl>,
+    pub(super) is_public: bool,
     pub(super) max_requests: usize,
 }
 
@@ -84,6 +89,8 @@ pub(super) struct Daemon {
     pub(super) web: Arc<web::State>,
     pub(super) supervisor: Supervisor,
     pub(super) reloads: Reloads,
+    pub(super) lists: ListWatcher,
+    pub(super) merges: Merges,
 }
 
 /// The parts that send packets.
@@ -100,7 +107,6 @@ impl Daemon {
     /// Joins the parts. Nothing is contacted before the first [`Daemon::dispatch`].
     pub(super) fn new(
         started: Started,
-        config: Config,
         config_file: PathBuf,
         clock: Clock,
         outlets: Outlets,
@@ -112,7 +118,8 @@ impl Daemon {
             outlets.telemetry_path,
             outlets.max_requests,
         )
-        .with_external_url(outlets.external_url);
+        .with_external_url(outlets.external_url)
+        .with_public(outlets.is_public);
         Self {
             clock,
             engine: started.engine,
@@ -124,12 +131,14 @@ impl Daemon {
                 dht: started.dht,
             },
             state_writer: started.state_writer,
-            config,
+            config: started.config,
             loop_events: outlets.loop_events,
             snapshot,
             web: Arc::new(web),
             supervisor: Supervisor::from_environment(Instant::now()),
             reloads: Reloads::new(config_file),
+            lists: started.lists,
+            merges: Merges::new(started.lists_version),
         }
     }
 
@@ -221,6 +230,7 @@ impl Daemon {
         self.state_writer
             .save_events(&mut self.engine, &snapshot.events);
         snapshot.state = self.state_writer.row();
+        snapshot.lists = self.lists.rows();
         self.snapshot.store(Arc::new(snapshot));
         start + time_between_snapshots(start.elapsed())
     }
@@ -261,6 +271,7 @@ impl Daemon {
             LoopEvent::CanariesNotAsked(family) => {
                 self.engine.check_skipped(family, self.clock.now())
             }
+            LoopEvent::Merged(generation, lists) => self.merged(generation, lists),
             LoopEvent::Loaded(loaded, replies) => self.loaded(loaded, replies).await,
         }
     }
@@ -275,9 +286,9 @@ impl Daemon {
 
     /// Tells the service manager that the daemon is ready, and whether its configuration is the
     /// latest one.
-    pub(super) fn report_ready(&mut self, is_latest: bool) {
+    pub(super) fn report_ready(&mut self) {
         let watching = plural(self.config.torrents.len() as u64, "torrent");
-        let status = match is_latest {
+        let status = match self.reloads.is_latest {
             true => format!("Watching {watching}"),
             false => format!("Watching {watching}; the new configuration is not valid"),
         };

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::daemon::{Daemon, LoopEvent};
 use crate::app::engine_settings;
+use crate::app::lists;
 use crate::app::probers::{self, Roots, StartError};
 use crate::config::Config;
 use crate::web::ReloadResult;
@@ -22,6 +23,8 @@ const MAX_LOADS: usize = 4;
 /// A configuration that was read, with the files that it depends on.
 pub(super) struct Loaded {
     config: Config,
+    /// Which entries of lists the configuration has.
+    lists_version: u64,
     roots: Roots,
 }
 
@@ -31,6 +34,8 @@ pub(super) struct Reloads {
     /// Requests that came while a configuration was being read; `None` without any.
     waiting: Option<Vec<ReloadResult>>,
     loading: bool,
+    /// Whether the configuration in effect is the latest one.
+    pub(super) is_latest: bool,
     /// Permits for reads of the configuration, those that hang included.
     permits: Arc<Semaphore>,
 }
@@ -42,6 +47,7 @@ impl Reloads {
             config_file,
             waiting: None,
             loading: false,
+            is_latest: true,
             permits: Arc::new(Semaphore::new(MAX_LOADS)),
         }
     }
@@ -60,8 +66,9 @@ impl Daemon {
         self.supervisor.reloading();
         let path = self.reloads.config_file.clone();
         let (permits, loop_events) = (Arc::clone(&self.reloads.permits), self.loop_events.clone());
+        let lists = Arc::clone(self.lists.shared());
         tokio::spawn(async move {
-            let loaded = load(path, &permits).await;
+            let loaded = load(path, lists, &permits).await;
             let _ = loop_events.send(LoopEvent::Loaded(loaded, replies)).await;
         });
     }
@@ -91,10 +98,13 @@ impl Daemon {
         }
         // Before the requests are answered, so that a scrape after the answer shows the change.
         self.publish();
-        self.report_ready(result.is_ok());
+        self.reloads.is_latest = result.is_ok();
+        self.report_ready();
         for reply in replies {
             let _ = reply.send(result.clone());
         }
+        // Entries may have changed while the configuration was read.
+        self.merge_lists();
         if self.reloads.waiting.is_some() {
             self.reload(None);
         }
@@ -102,9 +112,14 @@ impl Daemon {
 
     /// Applies a valid configuration, as a whole or not at all.
     async fn apply(&mut self, loaded: Loaded) -> Result<(), StartError> {
-        let Loaded { mut config, roots } = loaded;
+        let Loaded {
+            mut config,
+            lists_version,
+            roots,
+        } = loaded;
         let network = &mut self.network;
         let settings = probers::settings(&config, network.settings.identity, roots);
+        let downloader = probers::downloader(&settings, &network.resolver)?;
         if settings != network.settings {
             network.probers.configure(&settings)?;
         }
@@ -130,6 +145,8 @@ impl Daemon {
             prefix.to_string()
         });
         self.state_writer.configure(&config.state);
+        self.lists.configure(&config.lists.all, downloader);
+        self.merges.reloaded(lists_version);
         self.engine
             .reload(&engine_settings(&config), self.clock.now());
         self.config = config;
@@ -158,16 +175,26 @@ fn keep<T: PartialEq + Clone>(
 
 /// Reads a configuration and all files that it depends on, on a thread of its own, where a mount
 /// that hangs blocks nothing else.
-async fn load(path: PathBuf, permits: &Arc<Semaphore>) -> Result<Box<Loaded>, String> {
+async fn load(
+    path: PathBuf,
+    lists: Arc<lists::Shared>,
+    permits: &Arc<Semaphore>,
+) -> Result<Box<Loaded>, String> {
     let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
         return Err("earlier reads of the configuration still hang".to_owned());
     };
     let (result, loaded) = oneshot::channel();
     let read = move || {
         let read = Config::load(&path).map_err(|error| error.to_string());
-        let _ = result.send(read.and_then(|config| {
+        let _ = result.send(read.and_then(|mut config| {
             let roots = probers::roots().map_err(|error| error.to_string())?;
-            Ok(Box::new(Loaded { config, roots }))
+            let merged = lists.merge(&config);
+            config.torrents = merged.merged.torrents;
+            Ok(Box::new(Loaded {
+                config,
+                lists_version: merged.version,
+                roots,
+            }))
         }));
         drop(permit);
     };

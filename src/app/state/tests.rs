@@ -1,6 +1,7 @@
 //! The state writer on a real file system, with an engine that receives simulated answers.
 
 mod cliffs;
+mod days;
 mod files;
 mod kill;
 mod lost;

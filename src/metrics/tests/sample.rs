@@ -8,8 +8,8 @@ use std::time::Duration;
 use seedwatch_core::snapshot::{
     AnnounceRow, AsnLabel, AsnSummary, CliffRows, CollectionRow, Count, Country, CountryPeers,
     CountryRow, Counts, Credit, DhtRow, DhtStatus, FailureReason, GeoBreakdown, GeoRow, Histogram,
-    ListedWindows, Phases, Privacy, ProbeError, Problem, Snapshot, Source, StateRow, Torrent,
-    TorrentRow, TorrentWindows, TotalsRow, TrackerId, TrackerRow, UniquePeers, Unix,
+    ListRow, ListedWindows, Phases, Privacy, ProbeError, Problem, Snapshot, Source, StateRow,
+    Torrent, TorrentRow, TorrentWindows, TotalsRow, TrackerId, TrackerRow, UniquePeers, Unix,
 };
 use seedwatch_core::verdict::{Condition, Conditions, Reason, State, Verdict};
 use seedwatch_distinct::Window;
@@ -52,6 +52,22 @@ pub(crate) fn snapshot() -> Snapshot {
         last_save: Some(Unix(1_790_000_050)),
         failures: 1,
     });
+    snapshot.lists = [
+        ListRow {
+            name: "books".into(),
+            is_up: Some(false),
+            reason: Some("html"),
+            entries: Some(18_000),
+            last_success: Some(Unix(1_790_000_010)),
+            failures: vec![("html", 2), ("timeout", 1)],
+        },
+        // Before the first fetch.
+        ListRow {
+            name: "https://list.example:443".into(),
+            ..ListRow::default()
+        },
+    ]
+    .into();
     snapshot.config.last_reload_successful = true;
     snapshot.config.last_reload_success = Unix(1_790_000_000);
     snapshot.config.per_tracker = true;
@@ -118,7 +134,12 @@ fn alive() -> Sample {
     let mut it = sample("a \"quoted\" \\ name\nof two lines", hashes, &[0, 2]);
     let labels = BTreeMap::from([("team".into(), "archive".into())]);
     let collection = Some("census".into());
-    it.torrent.details = Details { collection, labels }.boxed();
+    it.torrent.details = Details {
+        collection,
+        labels,
+        ..Details::default()
+    }
+    .boxed();
     it.torrent.size = NonZeroU64::new(4_700_000_000);
     it.row.peers = [Some(40).into(), Some(2).into()];
     it.row.source_peers = [Some(17).into(), Some(42).into()].into();
@@ -325,6 +346,7 @@ fn udp() -> TrackerRow {
         ],
         certificate_expiry: None,
         interval: Some(Duration::from_secs(1800)),
+        next_probe: Some(Unix(1_790_000_400)),
         requests: 17,
         probes: 9,
         failures,
@@ -339,6 +361,7 @@ fn https() -> TrackerRow {
         phases: [None, None],
         certificate_expiry: Some(Unix(1_800_000_000)),
         interval: None,
+        next_probe: None,
         requests: 1,
         probes: 1,
         failures: [0; 13],

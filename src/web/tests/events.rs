@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{ask, sample, serve};
-use crate::web::status;
 use seedwatch_core::events::{EventHistory, StateEvent};
 use seedwatch_core::snapshot::{Snapshot, Unix};
 use seedwatch_core::verdict::{Reason, State};
@@ -15,7 +14,7 @@ const EMPTY: InfoHash = InfoHash([1; 20]);
 const GONE: InfoHash = InfoHash([9; 20]);
 
 /// Returns a snapshot with the death of a torrent, and older changes of one that is gone.
-fn snapshot(older: u64) -> Snapshot {
+pub(super) fn snapshot(older: u64) -> Snapshot {
     let mut snapshot = sample::snapshot();
     let taken = snapshot.taken.0;
     let event = |torrent, to, ago| StateEvent {
@@ -84,14 +83,22 @@ async fn queries_narrow_events() {
     assert_eq!(get(snapshot(1), "?torrent=unknown").await.0, 404);
 }
 
-#[test]
-fn the_page_shows_the_latest_events() {
-    let mut page = String::new();
-    status::write(&snapshot(20), "/metrics", None, &mut page).unwrap();
-    let (_, events) = page.split_once("<h2 id=\"events\">").unwrap();
-    let (events, _) = events.split_once("</section>").unwrap();
-    assert_eq!(events.matches("<tr><th scope=\"row\">").count(), 10);
-    let first = "<bdi>empty</bdi></a></th>\n<td>alive</td>\n<td>dead</td>\n<td>1 hour ago</td>";
-    assert!(events.contains(first), "{events}");
-    assert!(events.contains("And 11 more"), "{events}");
+#[tokio::test]
+async fn the_page_shows_the_latest_events() {
+    let server = serve(snapshot(120));
+    let answer = ask(&server, "GET /events", "").await;
+    let page = answer.text().replace("\n<td", "<td");
+    assert_eq!(page.matches("<th scope=\"row\">").count(), 100);
+    let first = "ago</time></td>\n<th scope=\"row\"><a href=\"./torrents/empty\"><bdi>empty</bdi></a>\
+                 </th><td>alive</td><td class=\"bad\">dead</td><td>empty</td></tr>";
+    assert!(page.contains(first), "{page}");
+    assert!(page.contains("<li>Page 1 of 2</li>"), "{page}");
+    let answer = ask(&server, "GET /events?page=2", "").await;
+    assert_eq!(answer.text().matches("<th scope=\"row\">").count(), 21);
+    // A torrent that is not configured any more has no page.
+    assert!(
+        answer
+            .text()
+            .contains(&format!("<th scope=\"row\"><code>{GONE}</code></th>"))
+    );
 }

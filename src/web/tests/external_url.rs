@@ -39,7 +39,7 @@ async fn the_path_of_the_external_url_may_stand_before_each_endpoint() {
 #[tokio::test]
 async fn pages_name_their_address() {
     let server = serve_under("https://m.example/sw");
-    for path in ["/", "/runbook"] {
+    for path in ["/", "/runbook", "/torrents", "/collections/%22idle%22"] {
         let page = ask(&server, &format!("GET {path}"), "").await;
         let link = format!("<link rel=\"canonical\" href=\"https://m.example/sw{path}\">");
         assert!(page.text().contains(&link), "{}", page.text());

@@ -25,3 +25,11 @@ fn server(parameters: &CertificateParams) -> ServerConfig {
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap()
 }
+
+/// Returns a self-signed certificate that is valid now, and its key, as PEM.
+pub(crate) fn self_signed_pem() -> (String, String) {
+    let parameters = CertificateParams::new(vec!["list.example".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}

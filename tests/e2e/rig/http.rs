@@ -56,11 +56,28 @@ pub(crate) fn request(
     )
 }
 
+/// Sends a form.
+pub(crate) fn post_form(server: SocketAddr, path: &str, form: &str) -> std::io::Result<Response> {
+    let stream = TcpStream::connect_timeout(&server, wait::PATIENCE)?;
+    let kind = ("Content-Type", "application/x-www-form-urlencoded");
+    send(stream, "POST", path, &[kind], form)
+}
+
 fn exchange(
+    stream: TcpStream,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> std::io::Result<Response> {
+    send(stream, method, path, headers, "")
+}
+
+fn send(
     mut stream: TcpStream,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
+    body: &str,
 ) -> std::io::Result<Response> {
     stream.set_read_timeout(Some(wait::PATIENCE))?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: rig\r\nConnection: close\r\n");
@@ -68,9 +85,9 @@ fn exchange(
         head += &format!("{name}: {value}\r\n");
     }
     if method == "POST" {
-        head += "Content-Length: 0\r\n";
+        head += &format!("Content-Length: {}\r\n", body.len());
     }
-    stream.write_all((head + "\r\n").as_bytes())?;
+    stream.write_all((head + "\r\n" + body).as_bytes())?;
     let mut raw = Vec::new();
     stream.read_to_end(&mut raw)?;
     parse(&raw).ok_or_else(|| {

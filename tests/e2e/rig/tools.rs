@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// The programs and facilities that tests with real servers and network namespaces need.
-pub(crate) const SERVERS: [&str; 11] = [
+pub(crate) const SERVERS: [&str; 12] = [
     "opentracker",
     "bittorrent-tracker",
     "aquatic_udp",
@@ -12,10 +12,14 @@ pub(crate) const SERVERS: [&str; 11] = [
     "prometheus",
     "promtool",
     "prometheus-alertmanager",
+    "nginx",
     "ip",
     "nft",
     "network namespaces",
 ];
+
+/// The programs that seed what a feed names.
+pub(crate) const HELPERS: [&str; 2] = ["qbittorrent-nox", "flexget"];
 
 /// Returns the path of a file or directory in the cache of `tests/all`.
 pub(crate) fn cached(path: &str) -> PathBuf {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub stale_after: Duration,
     /// For how long all sources must have said that a swarm is empty before it is dead.
     pub dead_after: Duration,
+    /// For how long a torrent must be well before it does not need seeding any more.
+    pub recovered_after: Duration,
     /// Which addresses count as peers. [`Accept::Any`] is for networks without internet access.
     pub accept: Accept,
     /// The tables that map addresses to countries and autonomous systems.

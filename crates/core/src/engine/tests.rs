@@ -1,4 +1,5 @@
 mod causes;
+mod changes;
 mod cliffs;
 mod contradicted;
 mod dht;
@@ -12,10 +13,11 @@ use std::time::Duration;
 use super::*;
 use crate::schedule::PolitenessPolicy;
 use crate::snapshot::Count;
-use crate::verdict::MIN_EMPTY_TIME;
+use crate::verdict::{MIN_EMPTY_TIME, RECOVERED_AFTER};
 use seedwatch_clock::Unix;
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Peers;
+use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 use seedwatch_tracker::{
     AnnounceResponse, AnnounceStrategy, FailureReason, ProbeError, ProbeStats, Report, Request,
@@ -33,6 +35,7 @@ fn settings(torrents: Vec<Torrent>) -> Settings {
         },
         stale_after: Duration::from_secs(4500),
         dead_after: MIN_EMPTY_TIME,
+        recovered_after: RECOVERED_AFTER,
         accept: Accept::Global,
         geo: Arc::new(Geo::load(&Default::default()).unwrap()),
         dht: DhtSettings {
@@ -371,4 +374,22 @@ fn an_answer_of_a_tracker_ends_an_outage() {
     let snapshot = sim.snapshot();
     assert_eq!(snapshot.network_up[0], Some(true));
     assert_eq!(snapshot.row(0).unwrap().trackers_online.get(), Some(2));
+}
+
+#[test]
+fn other_torrents_of_the_same_configuration_are_no_reload() {
+    let public = |n| torrent(n, &["udp://t.example:1"], Privacy::Public);
+    let mut sim = Sim::new(&settings(vec![public(1)]));
+    let before = sim.engine.snapshot(sim.now).config;
+    sim.engine.reload_failed();
+    sim.now.unix.0 += 60;
+    sim.engine.update(&settings(vec![public(1), public(2)]), sim.now);
+    let snapshot = sim.engine.snapshot(sim.now);
+    assert_eq!(snapshot.torrents.len(), 2);
+    assert_eq!(snapshot.config.last_reload_success, before.last_reload_success);
+    assert!(!snapshot.config.last_reload_successful);
+    sim.engine.reload(&settings(vec![public(1)]), sim.now);
+    let config = sim.engine.snapshot(sim.now).config;
+    assert_eq!(config.last_reload_success, sim.now.unix);
+    assert!(config.last_reload_successful);
 }

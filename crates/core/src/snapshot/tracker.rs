@@ -21,6 +21,8 @@ pub struct TrackerRow {
     pub certificate_expiry: Option<Unix>,
     /// The announce interval that the tracker asks for.
     pub interval: Option<Duration>,
+    /// When the tracker may be asked next, about any torrent; `None` if nothing waits for it.
+    pub next_probe: Option<Unix>,
     /// Requests sent, retransmissions included.
     pub requests: u64,
     /// Probes that ended, failed ones included.

@@ -188,6 +188,12 @@ impl FamilyState {
         Some((&timed.problem, timed.at.fresh_until(now, stale_after)?))
     }
 
+    /// Returns when the latest probe ended, answered or not.
+    pub(super) fn probed(&self) -> Tick {
+        let failed = self.problem.as_ref().map_or(Tick::default(), |it| it.at);
+        self.answered.max(self.listed).max(self.scraped).max(failed)
+    }
+
     /// Returns the warning of the latest answer. It is as fresh as the answer.
     pub(super) fn warning(&self) -> Option<&Arc<Problem>> {
         let timed = self.problem.as_ref();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::verdict::MIN_EMPTY_TIME;
+use crate::verdict::{MIN_EMPTY_TIME, RECOVERED_AFTER};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::address::Accept;
 
@@ -20,13 +20,16 @@ pub struct SwarmConfig {
     pub countries: bool,
     /// For how long all sources must have said that a swarm is empty before it is dead.
     pub dead_after: Duration,
+    /// For how long a torrent must be well before it does not need seeding any more.
+    pub recovered_after: Duration,
     /// Changes whenever `geo` or `countries` does. [`Swarms::update`](super::Swarms::update) sets
     /// it.
     pub(super) geo_version: u32,
 }
 
 impl SwarmConfig {
-    /// Returns the settings, with the time before a torrent is dead that the internet demands.
+    /// Returns the settings, with the time before a torrent is dead that the internet demands, and
+    /// the usual time before one has recovered.
     pub fn new(accept: Accept, stale_after: Duration, geo: Arc<Geo>, countries: bool) -> Self {
         Self {
             accept,
@@ -34,6 +37,7 @@ impl SwarmConfig {
             geo,
             countries,
             dead_after: MIN_EMPTY_TIME,
+            recovered_after: RECOVERED_AFTER,
             geo_version: 0,
         }
     }

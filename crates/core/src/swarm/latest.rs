@@ -17,9 +17,9 @@ use super::tracker::TrackerState;
 use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::snapshot::TrackerRow;
 use crate::{PerSource, Source};
-use seedwatch_clock::{Mono, Now};
+use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_torrent::{Family, InfoHash};
-use seedwatch_tracker::AnnounceId;
+use seedwatch_tracker::{AnnounceId, TrackerId};
 
 /// The latest answers of all sources, and the state of the trackers.
 #[derive(Debug, Default)]
@@ -116,7 +116,7 @@ impl LatestAnswers {
         roster: &Roster,
         now: Now,
     ) -> RowBuilder<'_> {
-        let mut builder = RowBuilder::new(now.mono);
+        let mut builder = RowBuilder::new(now);
         let tracker_of = |id: &AnnounceId| roster.announce(*id).map(|announce| announce.tracker);
         let announces = roster.announces_of(torrent);
         let stale_after = self.stale_after[Source::Tracker];
@@ -150,14 +150,21 @@ impl LatestAnswers {
         loads.fold(0, |sum, (_, state)| sum.wrapping_add(state.prefetch()))
     }
 
-    /// Returns the rows of all trackers, by tracker id.
-    pub(super) fn tracker_rows(&self, roster: &Roster, now: Mono) -> Vec<Option<Arc<TrackerRow>>> {
+    /// Returns the rows of all trackers, by tracker id. `next_probe` says when a tracker may be
+    /// asked next.
+    pub(super) fn tracker_rows(
+        &self,
+        roster: &Roster,
+        now: Mono,
+        next_probe: impl Fn(TrackerId) -> Option<Unix>,
+    ) -> Vec<Option<Arc<TrackerRow>>> {
         let stale_after = self.stale_after[Source::Tracker];
-        let trackers = roster.trackers().iter().zip(&self.trackers);
+        let ids = (0..).map(TrackerId);
+        let trackers = roster.trackers().iter().zip(&self.trackers).zip(ids);
         trackers
-            .map(|(url, tracker)| {
-                url.as_ref()
-                    .map(|_| Arc::new(tracker.row(now, stale_after)))
+            .map(|((url, tracker), id)| {
+                url.as_ref()?;
+                Some(Arc::new(tracker.row(now, stale_after, next_probe(id))))
             })
             .collect()
     }

@@ -11,6 +11,7 @@ use super::asn_counts::AsnCounts;
 use super::clock::HistoryClock;
 use super::collection::CollectionState;
 use super::config::SwarmConfig;
+use super::day_book::DayBook;
 use super::geo_breakdown::first_address;
 use super::lost::LostShards;
 use super::peer_list::{PeerLists, RecordedAt};
@@ -18,6 +19,7 @@ use super::peer_union::PeerUnion;
 use super::torrent::{LastSeen, TorrentState};
 use super::torrent_history::TorrentHistory;
 use crate::Source;
+use crate::history::{Run, Runs, StoredHistory};
 use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::snapshot::TorrentWindows;
 use crate::verdict::VerdictMemory;
@@ -47,15 +49,50 @@ pub(super) struct PeerHistory {
     pub(super) collections: BTreeMap<Arc<str>, CollectionState>,
     pub(super) asn_counts: AsnCounts,
     pub(super) lost: LostShards,
+    /// The daily histories.
+    pub(super) days: DayBook,
 }
 
+/// Most torrents outside the configuration that are remembered. A list that names other torrents
+/// every hour must not fill the memory.
+pub(super) const MAX_REMOVED: usize = 100_000;
+
 /// The state of a torrent outside the configuration, beside its history.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct RemovedTorrent {
     /// The hour of running time in which the torrent was removed.
     pub(super) since: u32,
     pub(super) last_seen: LastSeen,
     pub(super) memory: VerdictMemory,
+    pub(super) days: StoredHistory,
+}
+
+/// What is known of a torrent that comes back.
+#[derive(Debug)]
+pub(super) struct Reinstated {
+    pub(super) state: TorrentState,
+    /// Its daily history while it was outside the configuration, if it was.
+    pub(super) days: Option<StoredHistory>,
+    /// Whether the history grew: the collection of the torrent may not know the added peers.
+    pub(super) has_grown: bool,
+}
+
+impl Reinstated {
+    /// Returns the state, with the current day, and the days before it if they changed. `runs` are
+    /// those that the state has without what was kept outside the configuration.
+    pub(super) fn into_state(self, runs: &[Run]) -> (TorrentState, Option<Runs>) {
+        let mut state = self.state;
+        let Some(days) = self.days else {
+            return (state, None);
+        };
+        let mut all = StoredHistory {
+            today: state.today,
+            runs: Runs::of(runs),
+        };
+        all.unite(days);
+        state.today = all.today;
+        (state, Some(all.runs))
+    }
 }
 
 /// The torrent and source of a list.
@@ -81,6 +118,7 @@ impl PeerHistory {
             collections: BTreeMap::new(),
             asn_counts: AsnCounts::default(),
             lost: LostShards::default(),
+            days: DayBook::default(),
         }
     }
 
@@ -92,6 +130,7 @@ impl PeerHistory {
     /// Advances the clock, and forgets old peers once a day. Returns whether it did.
     pub(super) fn tick(&mut self, now: Now) -> bool {
         self.lost.tick(now.unix);
+        self.days.tick(now);
         let tick = self.clock.tick(now);
         if tick.has_slid {
             for collection in self.collections.values_mut() {
@@ -118,6 +157,7 @@ impl PeerHistory {
         known.since = known.since.max(saved.since);
         known.last_seen = known.last_seen.or_later(saved.last_seen);
         known.memory = known.memory.or_later(saved.memory);
+        known.days.unite(saved.days);
         if !history.is_empty() {
             let moment = self.moment();
             let known = self.torrents.entry(hash).or_default();
@@ -129,16 +169,33 @@ impl PeerHistory {
     fn prune(&mut self) {
         let moment = self.moment();
         let is_over = |since: u32| moment.hour().saturating_sub(since) > Window::Month.hours();
-        let (torrents, asn_counts) = (&mut self.torrents, &mut self.asn_counts);
-        self.removed.retain(|hash, removed| {
-            let stays = !is_over(removed.since);
-            if !stays && let Some(history) = torrents.remove(hash) {
-                asn_counts.remove(&history.by_asn);
-            }
-            stays
-        });
+        let removed = self.removed.iter();
+        let over = removed.filter(|(_, removed)| is_over(removed.since));
+        let over: Vec<InfoHash> = over.map(|(hash, _)| *hash).collect();
+        over.iter().for_each(|hash| self.forget(hash));
         self.collections
             .retain(|_, collection| collection.is_of_use(moment));
+    }
+
+    /// Forgets a torrent outside the configuration.
+    fn forget(&mut self, hash: &InfoHash) {
+        self.removed.remove(hash);
+        if let Some(history) = self.torrents.remove(hash) {
+            self.asn_counts.remove(&history.by_asn);
+        }
+    }
+
+    /// Forgets the torrents that were removed first, beyond [`MAX_REMOVED`].
+    pub(super) fn limit_removed(&mut self) {
+        let excess = self.removed.len().saturating_sub(MAX_REMOVED);
+        if let Some(last) = excess.checked_sub(1) {
+            let removed = self.removed.iter();
+            let mut oldest: Vec<_> = removed.map(|(hash, it)| (it.since, *hash)).collect();
+            oldest.select_nth_unstable(last);
+            oldest[..excess]
+                .iter()
+                .for_each(|(_, hash)| self.forget(hash));
+        }
     }
 
     /// Adopts a new configuration. `state` returns the state of a torrent by its old index.
@@ -157,6 +214,10 @@ impl PeerHistory {
                 since,
                 last_seen: state.last_seen,
                 memory: state.memory.without_emptiness(),
+                days: StoredHistory {
+                    today: state.today,
+                    runs: Runs::of(self.days.runs(*index)),
+                },
             };
             self.removed.insert(*hash, removed);
             if let Some(history) = self.torrents.get_mut(hash) {
@@ -174,26 +235,31 @@ impl PeerHistory {
         }
     }
 
-    /// Merges what is known of a torrent under any of its info-hashes while it was removed. Returns
-    /// the latest state, and whether the history grew: its collection may not know the added peers.
+    /// Merges what is known of a torrent under any of its info-hashes while it was removed.
     pub(super) fn reinstate(
         &mut self,
         hashes: impl Iterator<Item = InfoHash>,
         mut state: TorrentState,
-    ) -> (TorrentState, bool) {
+    ) -> Reinstated {
         let mut has_grown = false;
+        let mut days: Option<StoredHistory> = None;
         let mut identity = None;
         for hash in hashes {
             if let Some(removed) = self.removed.remove(&hash) {
                 state.last_seen = state.last_seen.or_later(removed.last_seen);
                 state.memory = state.memory.or_later(removed.memory);
+                days.get_or_insert_default().unite(removed.days);
             }
             match identity {
                 None => identity = Some(hash),
                 Some(identity) => has_grown |= self.rename(&hash, identity),
             }
         }
-        (state, has_grown)
+        Reinstated {
+            state,
+            days,
+            has_grown,
+        }
     }
 
     /// Returns whether no torrent is removed.

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::announce::{AnnounceState, FamilyState};
+use super::announce::AnnounceState;
 use super::lookup::LookupState;
 use super::peer_list::PeerSlices;
-use super::peer_union::PeerUnion;
+use super::peer_union::{Listed, PeerUnion};
 use super::statements::{AskedTracker, Statements, TrackerStatement};
+use super::tick::Tick;
 use super::torrent::LastSeen;
-use crate::snapshot::{AnnounceRow, Count, ListedWindows, TorrentRow, UnixOption32};
+use crate::snapshot::{
+    AnnounceRow, Count, ExclusiveShare, ListedWindows, TorrentRow, UnixOption32,
+};
 use crate::verdict::Evidence;
 use crate::{Health, PerSource, Source};
-use seedwatch_clock::Mono;
+use seedwatch_clock::{Mono, Now};
 use seedwatch_distinct::{Moment, Window};
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{Problem, TrackerId};
@@ -21,6 +24,7 @@ use seedwatch_tracker::{Problem, TrackerId};
 #[derive(Debug)]
 pub(super) struct RowBuilder<'a> {
     now: Mono,
+    clocks: Now,
     announces: Vec<AnnounceRow>,
     sources: PerSource<SourceAnswers<'a>>,
     dht_claims: DhtClaims,
@@ -78,11 +82,15 @@ struct DhtClaims {
     leechers: [Count; 2],
 }
 
+/// The number of the DHT among the sources of a torrent. The trackers have the numbers of their
+/// rows; there are at most 64.
+const DHT: u8 = u8::MAX;
+
 /// Peer lists to be united, and the families that were asked for them.
 #[derive(Debug, Default)]
 struct ListSet<'a> {
-    v4: Vec<&'a [u32]>,
-    v6: Vec<&'a [u64]>,
+    v4: Vec<Listed<'a, u32>>,
+    v6: Vec<Listed<'a, u64>>,
     asked: [bool; 2],
     /// The families over which a list came that names a peer, of either family.
     naming: [bool; 2],
@@ -90,12 +98,13 @@ struct ListSet<'a> {
 
 impl<'a> RowBuilder<'a> {
     /// Returns a builder without answers.
-    pub(super) fn new(now: Mono) -> Self {
+    pub(super) fn new(clocks: Now) -> Self {
         let mut sources = PerSource::<SourceAnswers<'_>>::default();
         // One unreachable tracker must not hide the answers of the others.
         sources[Source::Tracker].state = SourceState::Probed;
         Self {
-            now,
+            now: clocks.mono,
+            clocks,
             announces: Vec::new(),
             sources,
             dht_claims: DhtClaims::default(),
@@ -119,6 +128,7 @@ impl<'a> RowBuilder<'a> {
     ) {
         let mut row = AnnounceRow::unknown(tracker);
         let mut lists = ListSet::default();
+        let number = self.announces.len() as u8;
         // Of this torrent at a tracker that is up; of this torrent; of a tracker that is down.
         let (mut refusal, mut failure, mut down_reason) = (None, None, None);
         let mut warning = None;
@@ -133,9 +143,10 @@ impl<'a> RowBuilder<'a> {
                 self.limit_freshness(Some(*until));
             }
         }
-        let mut has_answered = false;
+        let (mut has_answered, mut probed) = (false, Tick::default());
         let mut statement = TrackerStatement::default();
         for (family, state) in announces.flat_map(AnnounceState::families) {
+            probed = probed.max(state.probed());
             let counted = state.add_counts(&mut row, self.now, stale_after);
             self.limit_freshness(counted);
             let failed_here = state.failure(self.now, stale_after);
@@ -148,7 +159,11 @@ impl<'a> RowBuilder<'a> {
                 warning = warning.or(state.warning().filter(|_| is_answered));
             }
             failure = failure.or(failed_here.map(|(failed, _)| failed));
-            let listed = lists.add(family, state, self.now, stale_after);
+            let peers = state.peers(self.now, stale_after);
+            let listed = peers.map(|(_, until)| until);
+            if let Some((peers, _)) = peers {
+                lists.push(number, family, peers);
+            }
             self.limit_freshness(listed);
             row.lists[family.index()] += u8::from(listed.is_some());
             statement.add(counted, listed, state, stale_after);
@@ -160,6 +175,7 @@ impl<'a> RowBuilder<'a> {
         let why = || refusal.or(down_reason).or(failure);
         row.problem = if has_answered { warning } else { why() }.cloned();
         row.peers = lists.total().into();
+        row.last_probe = probed.unix(self.clocks);
         let trackers = &mut self.sources[Source::Tracker];
         trackers.success = trackers.success.max(row.success);
         trackers.lists.append(lists);
@@ -181,7 +197,7 @@ impl<'a> RowBuilder<'a> {
         dht.state.add(lookup.is_awaited());
         self.statements.add_lookup(family, &fresh);
         if let Some(peers) = fresh.peers {
-            dht.lists.push(family, peers);
+            dht.lists.push(DHT, family, peers);
             self.dht_lists[family.index()] += 1;
         }
         let DhtClaims { seeders, leechers } = &mut self.dht_claims;
@@ -212,7 +228,13 @@ impl<'a> RowBuilder<'a> {
         let source_peers = PerSource::from_fn(|source| self.sources[source].lists.total().into());
         let probe_success = PerSource::from_fn(|source| self.sources[source].success);
         let all = self.unite();
-        let union = all.union();
+        let mut exclusive = vec![0; self.announces.len()];
+        let union = all
+            .is_asked()
+            .then(|| PeerUnion::with_exclusive(&all.v4, &all.v6, &mut exclusive));
+        for (row, part) in self.announces.iter_mut().zip(exclusive) {
+            row.exclusive = ExclusiveShare::new(part, row.peers.get().unwrap_or(0));
+        }
         let max = |count: fn(&AnnounceRow) -> Count| {
             let counts = self.announces.iter().map(count);
             counts.fold(Count::UNKNOWN, Count::max)
@@ -279,28 +301,15 @@ impl<'a> RowBuilder<'a> {
 }
 
 impl<'a> ListSet<'a> {
-    /// Adds the fresh list of a tracker. Returns when the list goes stale.
-    fn add(
-        &mut self,
-        family: Family,
-        state: &'a FamilyState,
-        now: Mono,
-        stale_after: Duration,
-    ) -> Option<Mono> {
-        let (peers, until) = state.peers(now, stale_after)?;
-        self.push(family, peers);
-        Some(until)
-    }
-
     /// Adds a list that came over a family. It may name peers of the other one.
-    fn push(&mut self, family: Family, (v4, v6): PeerSlices<'a>) {
+    fn push(&mut self, source: u8, family: Family, (v4, v6): PeerSlices<'a>) {
         self.asked[family.index()] = true;
         self.naming[family.index()] |= !(v4.is_empty() && v6.is_empty());
         if !v4.is_empty() {
-            self.v4.push(v4);
+            self.v4.push(Listed { source, peers: v4 });
         }
         if !v6.is_empty() {
-            self.v6.push(v6);
+            self.v6.push(Listed { source, peers: v6 });
         }
     }
 
@@ -332,11 +341,14 @@ impl<'a> ListSet<'a> {
         Some(self.union()?.by_family().iter().sum())
     }
 
+    /// Returns whether at least one list is known.
+    fn is_asked(&self) -> bool {
+        self.asked.contains(&true)
+    }
+
     /// Returns the union of the lists, if at least one is known.
     fn union(&self) -> Option<PeerUnion<'a>> {
-        self.asked
-            .contains(&true)
-            .then(|| PeerUnion::new(&self.v4, &self.v6))
+        self.is_asked().then(|| PeerUnion::new(&self.v4, &self.v6))
     }
 }
 

@@ -8,6 +8,7 @@ use super::peer_list::RecordedAt;
 use super::row_builder::BuiltRow;
 use super::state::SwarmState;
 use super::tick::Tick;
+use crate::history::Observed;
 use crate::roster::{Collection, Roster, TorrentIndex};
 use crate::snapshot::{Block, CollectionRow, Privacy};
 use crate::verdict::{Circumstances, StateChange};
@@ -131,6 +132,7 @@ impl CachedBlock {
             return;
         }
         context.prefetch(dirty);
+        context.state.turn_day(start / Block::SIZE);
         let mut rows = Block::default();
         for (at, torrent) in torrents.enumerate() {
             let cached = self.rows.get(at);
@@ -194,6 +196,10 @@ impl RowContext<'_> {
         }
         torrent.fresh_until = Tick::at(fresh_until);
         row.verdict = torrent.memory.verdict();
+        row.needy_since = torrent.memory.need().since();
+        let observed = Observed::of(&row, windows.as_ref());
+        torrent.today.observe(observed, history.days.calendar.now());
+        row.today = torrent.today.shown();
         if let Some(name) = configured.and_then(|torrent| torrent.collection())
             && let Some(collection) = history.collections.get_mut(name)
         {
@@ -229,6 +235,7 @@ impl RowContext<'_> {
             network: self.state.network,
             patience: stale_after.into_iter().max().unwrap_or_default(),
             dead_after: self.state.config.dead_after,
+            recovered_after: self.state.config.recovered_after,
             rounds: self.state.rounds,
         }
     }

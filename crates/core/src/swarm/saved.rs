@@ -7,14 +7,16 @@
 //! torrents: key's fingerprint 8 | sources n | n × code 1 | running clock
 //!           | until the end: info-hash 20 | hour of removal, 0 = configured
 //!             | n × last success | last peer | n × hour of the last list
-//!             | memory of the verdict, since format 4
+//!             | memory of the verdict, since format 4 | need for seeding, since format 5
+//!             | daily history, since format 5
 //!             | countries m | m × (code 2 | hour 2) | peers
 //! ```
 //!
 //! Numbers without a length are LEB128, as [`saved`](crate::saved) writes them. The crate
-//! [`seedwatch_distinct`] defines the encoding of peers and of the running clock. Every shard has
-//! the clock, because hours mean nothing without the clock that they were written by: shards are
-//! saved at different times, and each may be lost. The latest clock counts.
+//! [`seedwatch_distinct`] defines the encoding of peers and of the running clock, and [`history`]
+//! that of the daily history. Every shard has the clock, because hours mean nothing without the
+//! clock that they were written by: shards are saved at different times, and each may be lost. The
+//! latest clock counts.
 //!
 //! A shard names its sources by [`Source::code`], so a new source does not change the format. The
 //! values of a source that this version does not know are skipped.
@@ -27,6 +29,7 @@ use super::shard::Shard;
 use super::torrent::{LastSeen, TorrentState};
 use super::torrent_history::TorrentHistory;
 use crate::Source;
+use crate::history::{self, Run, StoredHistory, Today};
 use crate::saved::{DecodeError, append, append_array, take, take_array, take_length};
 use crate::snapshot::CountryPeers;
 use crate::verdict::VerdictMemory;
@@ -40,11 +43,13 @@ use seedwatch_torrent::InfoHash;
 pub struct ShardFormat {
     sets: Format,
     has_memory: bool,
+    has_need: bool,
+    has_days: bool,
 }
 
 impl ShardFormat {
     /// The version that is written.
-    pub const VERSION: u16 = 4;
+    pub const VERSION: u16 = 5;
     /// The format of that version.
     pub const LATEST: Self = Self::of(Self::VERSION);
 
@@ -56,7 +61,9 @@ impl ShardFormat {
                 2 => Format::V2,
                 _ => Format::V3,
             },
-            has_memory: version >= Self::VERSION,
+            has_memory: version >= 4,
+            has_need: version >= 5,
+            has_days: version >= Self::VERSION,
         }
     }
 }
@@ -134,10 +141,31 @@ fn read_collection<'a>(
     Ok((name, peers, countries))
 }
 
-/// Appends a shard of the torrents. `configured` are the torrents of the configuration.
-pub(super) fn encode_torrents(
-    history: &PeerHistory,
-    configured: impl Iterator<Item = (InfoHash, TorrentState)>,
+/// What is saved of a torrent beside its peers.
+#[derive(Debug, Clone, Copy)]
+struct SavedTorrent<'a> {
+    /// See [`RemovedTorrent::since`]; 0 = configured.
+    since: u32,
+    last_seen: LastSeen,
+    memory: VerdictMemory,
+    today: Today,
+    runs: &'a [Run],
+}
+
+impl SavedTorrent<'_> {
+    fn is_empty(&self) -> bool {
+        self.last_seen == LastSeen::default()
+            && self.memory == VerdictMemory::default()
+            && self.runs.is_empty()
+            && self.today.shown().sample.is_gap()
+    }
+}
+
+/// Appends a shard of the torrents. `configured` are the torrents of the configuration, each with
+/// the days before the current one.
+pub(super) fn encode_torrents<'a>(
+    history: &'a PeerHistory,
+    configured: impl Iterator<Item = (InfoHash, TorrentState, &'a [Run])>,
     shard: Shard,
     out: &mut Vec<u8>,
 ) {
@@ -145,23 +173,32 @@ pub(super) fn encode_torrents(
     append_array(&history.key.fingerprint(), out);
     append(&codes[..], out);
     history.clock.encode(out);
-    let configured = configured.map(|(hash, state)| {
-        let torrent = RemovedTorrent {
+    let configured = configured.map(|(hash, state, runs)| {
+        let torrent = SavedTorrent {
             since: 0,
             last_seen: state.last_seen,
             memory: state.memory,
+            today: state.today,
+            runs,
         };
         (hash, torrent)
     });
-    let removed = history.removed.iter();
-    let removed = removed.map(|(hash, removed)| (*hash, *removed));
+    let removed = history.removed.iter().map(|(hash, removed)| {
+        let torrent = SavedTorrent {
+            since: removed.since,
+            last_seen: removed.last_seen,
+            memory: removed.memory,
+            today: removed.days.today,
+            runs: removed.days.runs.as_slice(),
+        };
+        (*hash, torrent)
+    });
     for (hash, torrent) in configured
         .chain(removed)
         .filter(|(hash, _)| shard.has(hash))
     {
         let known = history.torrents.get(&hash).map(|known| &**known);
-        let is_known = known.is_some() || torrent.memory != VerdictMemory::default();
-        if is_known || torrent.last_seen != LastSeen::default() {
+        if known.is_some() || !torrent.is_empty() {
             write_torrent(out, hash, torrent, known);
         }
     }
@@ -170,7 +207,7 @@ pub(super) fn encode_torrents(
 fn write_torrent(
     out: &mut Vec<u8>,
     hash: InfoHash,
-    torrent: RemovedTorrent,
+    torrent: SavedTorrent<'_>,
     history: Option<&TorrentHistory>,
 ) {
     let LastSeen {
@@ -182,7 +219,8 @@ fn write_torrent(
     append_array(&hash.0, out);
     let (success, list_hour) = (success.into_values(), list_hour.into_values());
     append(&(torrent.since, success, peer, list_hour), out);
-    append(&torrent.memory.save(), out);
+    append(&(torrent.memory.save(), torrent.memory.need()), out);
+    history::encode(&torrent.today, torrent.runs, out);
     append(&countries.len(), out);
     for seen in countries {
         append_array(&seen.country.code(), out);
@@ -252,6 +290,13 @@ fn read_torrent(
         // The process has just started.
         memory = VerdictMemory::restore(take(from)?, Mono(0)).ok_or(DecodeError)?;
     }
+    if format.has_need {
+        memory = memory.with_need(take(from)?);
+    }
+    let mut days = StoredHistory::default();
+    if format.has_days {
+        days = StoredHistory::decode(from)?;
+    }
     let countries = read_countries(from, |country, from| {
         Ok(CountryPeers {
             country,
@@ -265,6 +310,7 @@ fn read_torrent(
         since,
         last_seen,
         memory,
+        days,
     };
     Ok((hash, torrent, history))
 }

@@ -8,6 +8,7 @@ use super::peer_list::RecordedAt;
 use super::torrent::TorrentState;
 use crate::Source;
 use crate::roster::{Changes, Roster, TorrentIndex};
+use crate::snapshot::Block;
 use crate::verdict::{NetworkState, Rounds};
 use seedwatch_clock::Now;
 use seedwatch_distinct::Key;
@@ -72,21 +73,36 @@ impl SwarmState {
         history.update(roster, changes, state);
         let has_no_removed = history.has_no_removed();
         let mut joined = changes.joined.clone();
+        let mut reinstated = Vec::new();
         let indices = TorrentIndex::range(0..changes.moved.len());
         let moved = indices.zip(&changes.moved).zip(roster.torrents().iter());
         let torrents = moved.map(|((index, moved), torrent)| {
             let mut known = moved.and_then(state).unwrap_or_default();
             let is_hybrid = torrent.hashes.wire().nth(1).is_some();
             if is_hybrid || !has_no_removed {
-                let has_grown;
-                (known, has_grown) = history.reinstate(torrent.hashes.wire(), known);
-                joined.extend(has_grown.then_some(index));
+                let back = history.reinstate(torrent.hashes.wire(), known);
+                joined.extend(back.has_grown.then_some(index));
+                let runs = moved.map_or(&[][..], |before| history.days.runs(before));
+                let days;
+                (known, days) = back.into_state(runs);
+                reinstated.extend(days.map(|days| (index, days)));
             }
             known.mark_dirty();
             known
         });
         self.torrents = torrents.collect();
+        self.history.days.update(&changes.moved, &reinstated);
+        self.history.limit_removed();
         self.history.join(roster, &joined);
+    }
+
+    /// Begins another day for the torrents of a block, if it is another day.
+    pub(super) fn turn_day(&mut self, block: usize) {
+        let start = block * Block::SIZE;
+        let end = self.torrents.len().min(start + Block::SIZE);
+        self.history
+            .days
+            .turn(block, &mut self.torrents[start..end]);
     }
 
     /// Records in the history the confirmed lists of a torrent that are still to be recorded and

@@ -1,4 +1,5 @@
 mod asn_counts;
+mod days;
 mod flush;
 mod history;
 mod lookups;
@@ -292,7 +293,9 @@ fn a_first_failure_does_not_stand() {
         .swarms
         .fold(&world.roster, observation, change, world.now);
     assert_eq!(world.row(0).announces[0].success, Some(true));
-    let trackers = world.swarms.tracker_rows(&world.roster, world.now);
+    let trackers = world
+        .swarms
+        .tracker_rows(&world.roster, world.now, |_| None);
     let tracker = trackers[0].as_ref().unwrap();
     assert_eq!(
         (
@@ -323,7 +326,9 @@ fn a_refusal_is_up_but_no_success() {
     let id = world.announce(0, 0);
     world.fail(id, Health::Up, FailureReason::Rejected);
     assert_eq!(world.row(0).announces[0].success, Some(false));
-    let trackers = world.swarms.tracker_rows(&world.roster, world.now);
+    let trackers = world
+        .swarms
+        .tracker_rows(&world.roster, world.now, |_| None);
     assert_eq!(trackers[0].as_ref().unwrap().up, [Some(true), None]);
 }
 
@@ -563,7 +568,9 @@ fn a_slow_tracker_stays_down_until_its_next_probe() {
     world.fail(id, Health::Down, FailureReason::Timeout);
     world.advance(2 * 3600 + 600);
     let up = |world: &World| {
-        let rows = world.swarms.tracker_rows(&world.roster, world.now);
+        let rows = world
+            .swarms
+            .tracker_rows(&world.roster, world.now, |_| None);
         rows[0].as_ref().unwrap().up[0]
     };
     assert_eq!(up(&world), Some(false));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use seedwatch_clock::Mono;
+use crate::snapshot::UnixOption32;
+use seedwatch_clock::{Mono, Now, Unix};
 
 /// The time of an event in tenths of a second of the monotonic clock; 0 = never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -12,6 +13,15 @@ impl Tick {
     /// Returns the tick of a point in time.
     pub(super) fn at(now: Mono) -> Self {
         Self(u32::try_from(now.0 / 100 + 1).unwrap_or(u32::MAX))
+    }
+
+    /// Returns when the event happened, by the wall clock.
+    pub(super) fn unix(self, now: Now) -> UnixOption32 {
+        let Some(tenths) = self.0.checked_sub(1) else {
+            return UnixOption32::default();
+        };
+        let ago = now.mono.0.saturating_sub(u64::from(tenths) * 100) / 1000;
+        UnixOption32::plausible(Unix(now.unix.0.saturating_sub(ago)))
     }
 
     /// Returns when the event goes stale, if it happened and is not stale yet.

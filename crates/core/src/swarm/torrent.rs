@@ -1,6 +1,7 @@
 //! The state of one torrent beside its announces and lookups.
 
 use super::tick::Tick;
+use crate::history::Today;
 use crate::snapshot::UnixOption32;
 use crate::verdict::VerdictMemory;
 use crate::{PerSource, Source};
@@ -11,6 +12,8 @@ use seedwatch_clock::{Mono, Now, Unix};
 pub(super) struct TorrentState {
     pub(super) last_seen: LastSeen,
     pub(super) memory: VerdictMemory,
+    /// The sample of the current day, for the daily history.
+    pub(super) today: Today,
     /// When the first answer behind the row goes stale, so that the row must be built again.
     /// [`Tick::default`] means now.
     pub(super) fresh_until: Tick,

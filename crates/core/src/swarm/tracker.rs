@@ -198,7 +198,7 @@ impl TrackerState {
     }
 
     /// Returns the values of the tracker.
-    pub(super) fn row(&self, now: Mono, stale_after: Duration) -> TrackerRow {
+    pub(super) fn row(&self, now: Mono, stale_after: Duration, next: Option<Unix>) -> TrackerRow {
         let fresh = |family: usize| now < self.health_until(family, stale_after);
         TrackerRow {
             label: self.label.clone(),
@@ -210,6 +210,7 @@ impl TrackerState {
             phases: [0, 1].map(|family| self.phases[family].filter(|_| fresh(family))),
             certificate_expiry: self.certificate_expiry,
             interval: self.interval,
+            next_probe: next,
             requests: self.requests,
             probes: self.probes,
             failures: self.failures,

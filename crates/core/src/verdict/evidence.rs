@@ -98,6 +98,8 @@ pub(crate) struct Evidence {
     pub has_few_peers: Option<bool>,
     /// Whether a source knows of a seeder; `None` if no source counts seeders.
     pub has_seeder: Option<bool>,
+    /// The largest number of seeders that a source knows of; `None` if no source counts them.
+    pub copies: Option<u32>,
     /// Whether trackers are asked and none gives a valid answer; `None` while that is not known.
     pub has_no_tracker: Option<bool>,
     /// Whether all of several peers are in one network.
@@ -127,6 +129,7 @@ impl Evidence {
             true => Some(true),
             false => row.seeders.get().map(|n| n > 0),
         };
+        self.copies = row.known_copies();
         // A tracker that is never asked, such as one in an overlay network, may work for others.
         let is_asked = [self.naming, self.empty, self.silent, self.unasked]
             .into_iter()
@@ -160,6 +163,8 @@ pub(crate) struct Circumstances {
     /// For how long all sources must have said that a swarm is empty before it is dead:
     /// [`MIN_EMPTY_TIME`](super::MIN_EMPTY_TIME), or less in networks without internet access.
     pub dead_after: Duration,
+    /// For how long a torrent must be well before it does not need seeding any more.
+    pub recovered_after: Duration,
     /// How often the sources are asked.
     pub rounds: Rounds,
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::evidence::{Circumstances, Evidence, Rounds};
 use super::memory::{Hour, Second, VerdictMemory};
+use super::need::{WANTED_COPIES, needs_seeding};
 use super::reason::Reason;
 use super::state::{Condition, Conditions, State};
 use crate::snapshot::{UnixOption32, Window};
@@ -53,7 +54,19 @@ impl VerdictMemory {
         self.state = state;
         self.reason = reason;
         self.conditions = conditions;
-        review
+        let recovers = self.judge_need(evidence, at);
+        review.into_iter().chain(recovers).min()
+    }
+
+    /// Judges whether the torrent needs seeding. Returns when it will have recovered. During an
+    /// outage of our own nothing is seen, so nothing changes.
+    fn judge_need(&mut self, evidence: &Evidence, at: &Circumstances) -> Option<Mono> {
+        if self.reason == Reason::Outage {
+            return None;
+        }
+        let needs = needs_seeding(self.state, evidence.copies, WANTED_COPIES - 1);
+        let rest = self.need.update(needs, at.now.unix, at.recovered_after);
+        rest.map(|rest| at.now.mono.after(rest))
     }
 
     /// Returns the state without regard to risks, its reason, and when to judge again.

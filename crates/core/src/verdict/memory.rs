@@ -1,13 +1,14 @@
 //! What is remembered of one torrent between two judgements.
 
 use super::evidence::SourceSet;
+use super::need::NeedMemory;
 use super::reason::Reason;
 use super::state::{Conditions, State, Verdict};
 use crate::snapshot::UnixOption32;
 use seedwatch_clock::Mono;
 use serde::{Deserialize, Serialize};
 
-/// What is remembered of one torrent, in 24 bytes.
+/// What is remembered of one torrent, in 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct VerdictMemory {
     /// Since when the torrent is in its state.
@@ -29,10 +30,12 @@ pub(crate) struct VerdictMemory {
     pub(super) empty_since: Second,
     /// When the sources last sufficed for a judgement, or since when they are asked.
     pub(super) known_at: Second,
+    /// Whether the torrent needs seeding.
+    pub(super) need: NeedMemory,
 }
 
-// Beside it, the row of the torrent holds the verdict: 32 bytes per torrent.
-const _: () = assert!(size_of::<VerdictMemory>() <= 24 && size_of::<Verdict>() <= 8);
+// Beside it, the row of the torrent holds the verdict: 40 bytes per torrent.
+const _: () = assert!(size_of::<VerdictMemory>() <= 32 && size_of::<Verdict>() <= 8);
 
 impl VerdictMemory {
     /// Returns the latest verdict.
@@ -49,10 +52,26 @@ impl VerdictMemory {
     /// info-hashes.
     #[must_use]
     pub(crate) fn or_later(self, other: Self) -> Self {
-        match other.since.get() > self.since.get() {
-            true => other,
-            false => self,
-        }
+        let (later, earlier) = match other.since.get() > self.since.get() {
+            true => (other, self),
+            false => (self, other),
+        };
+        let need = match later.need.since().get() {
+            Some(_) => later.need,
+            None => earlier.need,
+        };
+        Self { need, ..later }
+    }
+
+    /// Returns what is remembered of the need for seeding.
+    pub(crate) const fn need(&self) -> NeedMemory {
+        self.need
+    }
+
+    /// Returns the memory with a need that was saved.
+    #[must_use]
+    pub(crate) fn with_need(self, need: NeedMemory) -> Self {
+        Self { need, ..self }
     }
 
     /// Returns the memory of a torrent that is not asked about for a while.

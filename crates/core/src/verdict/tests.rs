@@ -9,8 +9,8 @@ mod year;
 use std::time::Duration;
 
 use super::{
-    Circumstances, Condition, Evidence, MIN_EMPTY_TIME, NetworkState, Reason, Rounds, SourceSet,
-    State, VerdictMemory,
+    Circumstances, Condition, Evidence, MIN_EMPTY_TIME, NetworkState, RECOVERED_AFTER, Reason,
+    Rounds, SourceSet, State, VerdictMemory,
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_torrent::Family;
@@ -34,6 +34,7 @@ fn at(mono: u64) -> Circumstances {
         },
         patience: Duration::from_secs(75 * 60),
         dead_after: MIN_EMPTY_TIME,
+        recovered_after: RECOVERED_AFTER,
         rounds: Rounds::Many,
     }
 }

@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, version};
 use seedwatch_dev_web::{
-    Certified, Directory, ask, basic_auth, basic_auth_users, client_config, get,
+    Certified, Directory, Response, ask, basic_auth, basic_auth_users, client_config, get,
 };
 use tokio::net::TcpStream;
 
@@ -26,7 +26,18 @@ async fn headers_are_on_every_answer() {
         let answer = ask(&server, "GET /nowhere", &credentials).await;
         assert_eq!(answer.status, status);
         assert_eq!(answer.headers["x-frame-options"], "deny");
+        assert_protected(&answer);
     }
+}
+
+/// Checks that browsers may show an answer and do nothing else with it.
+fn assert_protected(answer: &Response) {
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+    assert_eq!(answer.headers["referrer-policy"], "no-referrer");
+    let resource_policy = &answer.headers["cross-origin-resource-policy"];
+    assert_eq!(resource_policy, "same-origin");
 }
 
 #[tokio::test]
@@ -51,6 +62,7 @@ async fn tls_with_a_password() {
     let plain = ask(&server, "GET /metrics", "").await;
     assert_eq!(plain.status, 400);
     assert!(plain.text().contains("https://"));
+    assert_protected(&plain);
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ impl Unanswered {
 }
 
 /// Builds a client that keeps up to `idle` unused connections per host.
-fn client(
+pub(super) fn client(
     user_agent: &str,
     tls: &rustls::ClientConfig,
     idle: usize,

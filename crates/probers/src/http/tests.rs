@@ -2,6 +2,7 @@
 
 mod answers;
 mod broken;
+mod downloads;
 mod hostile;
 mod kept_connections;
 mod redirects;

@@ -205,7 +205,7 @@ fn join(
     }
     found.retain(|ip| !ip.is_unspecified() && (private || is_global(*ip)));
     if found.is_empty() {
-        return Answer::missing("a public name that leads to private addresses only");
+        return Answer::missing(super::PRIVATE_ONLY);
     }
     // A family without any answer, not even a negative one, is looked up again soon.
     let half = [&v4, &v6]

@@ -126,6 +126,17 @@ fn links_from_web_pages_and_folded_lines_keep_trackers_and_name() {
 }
 
 #[test]
+fn web_seeds_are_read() {
+    let link = format!(
+        "magnet:?xt=urn:btih:{V1}&ws=https%3A%2F%2Fw.example%2Fa%20b&WS.1=http://x/&ws=\
+         &as=http://y/"
+    );
+    let magnet = Magnet::parse(&link).unwrap();
+    assert_eq!(magnet.web_seeds, ["https://w.example/a b", "http://x/"]);
+    assert!(magnet.unread.is_empty() && magnet.trackers.is_empty());
+}
+
+#[test]
 fn unknown_parameters_are_listed_without_secrets() {
     let link = format!(
         "magnet:?xt=urn:btih:{V1}&tr.x=udp://t.example:1&passkey=s3cret&x.pe=1.2.3.4:5&so=1\

@@ -47,6 +47,13 @@ fn hashes_agree_with_libtorrent() {
             "{file}"
         );
     }
+    let tiered = Metainfo::open(&fixture("v1.torrent")).unwrap();
+    let tiers: Vec<_> = tiered.tiers.iter().map(|tier| tier.get()).collect();
+    assert_eq!(tiers, [Some(0), Some(0), Some(1), Some(1)]);
+}
+
+#[test]
+fn private_torrents_are_recognised() {
     let private = Metainfo::open(&fixture("private.torrent")).unwrap();
     assert!(private.private);
     assert_eq!(
@@ -77,6 +84,29 @@ fn the_hash_covers_the_raw_bytes() {
         Hashes::V1(InfoHash(Sha1::digest(info).into()))
     );
     assert!(metainfo.trackers.is_empty());
+}
+
+#[test]
+fn web_seeds_may_be_a_list_a_string_or_empty() {
+    let files = |url: &str| (url.to_owned(), WebSeedKind::Files);
+    let pieces = |url: &str| (url.to_owned(), WebSeedKind::Pieces);
+    for (entries, expected) in [
+        ("8:url-list0:", vec![]),
+        ("8:url-list1:a", vec![files("a")]),
+        ("8:url-listl1:a0:1:be", vec![files("a"), files("b")]),
+        (
+            "9:httpseedsl1:ae8:url-list1:b",
+            vec![files("b"), pieces("a")],
+        ),
+        ("8:url-listi1e", vec![]),
+    ] {
+        let bytes = format!("d{entries}4:infod6:pieces0:ee");
+        let metainfo = Metainfo::parse(bytes.as_bytes()).unwrap();
+        assert_eq!(metainfo.web_seeds, expected, "{entries}");
+    }
+    let many = format!("d8:url-listl{}e4:infod6:pieces0:ee", "1:a".repeat(5000));
+    let metainfo = Metainfo::parse(many.as_bytes()).unwrap();
+    assert_eq!(metainfo.web_seeds.len(), Metainfo::MAX_WEB_SEEDS);
 }
 
 fn with_trackers(entries: &str) -> Vec<String> {

@@ -200,3 +200,28 @@ fn a_probe_that_waits_for_its_tick_is_not_overdue() {
     assert_eq!(sim.schedule.overdue(Mono(2_199)).0, 0);
     assert_eq!(sim.schedule.overdue(Mono(2_300)).0, 1);
 }
+
+#[test]
+fn a_tracker_tells_when_it_may_be_asked_next() {
+    let url = "udp://tracker.example:6969/announce";
+    let mut sim = Sim::new(policy(), &torrents(1, url));
+    let unix = seedwatch_clock::Unix(1_700_000_000);
+    let next = |sim: &Sim| {
+        let now = Now {
+            mono: sim.now,
+            unix,
+        };
+        sim.schedule
+            .next_probe(TrackerId(0), now)
+            .map(|at| at.0 - unix.0)
+    };
+    assert_eq!(next(&sim), Some(0), "it was never asked");
+    sim.run(Mono(5 * MINUTE), 30, |_, job| answer(job));
+    let wait = next(&sim).unwrap();
+    assert!((60..=1980).contains(&wait), "{wait}");
+    let unknown = Now {
+        mono: sim.now,
+        unix,
+    };
+    assert_eq!(sim.schedule.next_probe(TrackerId(7), unknown), None);
+}

@@ -22,7 +22,7 @@ impl World {
     }
 
     fn tracker(&self) -> Arc<TrackerRow> {
-        let rows = self.swarms.tracker_rows(&self.roster, self.now);
+        let rows = self.swarms.tracker_rows(&self.roster, self.now, |_| None);
         rows[0].clone().unwrap()
     }
 }

@@ -1,5 +1,6 @@
 //! The bytes of saved shards.
 
+use super::days::days;
 use super::history::{DAY, HOUR, ips, list, live, restored, saved, torrent_in};
 use super::*;
 use crate::verdict::State;
@@ -38,12 +39,21 @@ const TORRENTS_V3: &str = "\
      ce9298ca43018e91fdd663030202020202020202020202020202020202020202a1e91c0080e2cfaa0680e2cf\
      aa06009fe91c01555334a001a1e91c02aaedc084b30302";
 
-/// The torrents of [`world`].
-const TORRENTS: &str = "\
+/// The torrents of [`world`], before the need for seeding and their days were saved.
+const TORRENTS_V4: &str = "\
      f9ea31dc42170ee4020001a0ccd0aa06a083e0aa0600000001a2e91c90d30f01010101010101010101010101\
      010101010101010000a083e0aa06a083e0aa0600a2e91c0480e2cfaa068101a1699f69000002444534a04a50\
      34a103a2e91c02a6e1a7fded0300ce9298ca43018e91fdd66303020202020202020202020202020202020202\
      0202a1e91c0080e2cfaa0680e2cfaa06009fe91c0480e2cfaa068101a0699f69000001555334a001a1e91c02\
+     aaedc084b30302";
+
+/// The torrents of [`world`].
+const TORRENTS: &str = "\
+     f9ea31dc42170ee4020001a0ccd0aa06a083e0aa0600000001a2e91c90d30f01010101010101010101010101\
+     010101010101010000a083e0aa06a083e0aa0600a2e91c0480e2cfaa068101a1699f6900000000dc9901a006\
+     011000ff3f00410201db990101022000ff2f00411202444534a04a5034a103a2e91c02a6e1a7fded0300ce92\
+     98ca43018e91fdd663030202020202020202020202020202020202020202a1e91c0080e2cfaa0680e2cfaa06\
+     009fe91c0480e2cfaa068101a0699f69000000000001db990101011000ff1f00411201555334a001a1e91c02\
      aaedc084b30302";
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -70,6 +80,25 @@ fn a_shard_of_version_3_is_read() {
         blocks[0].get(0).unwrap().0.verdict.state
     });
     assert_eq!(states, [State::Alive, State::Pending]);
+}
+
+#[test]
+fn a_shard_of_version_4_has_no_days() {
+    let mut world = world();
+    let [shared, torrents] = saved(&mut world);
+    let mut latest = restored(&shared, &torrents, world.now);
+    let mut before = World::new(&[]);
+    before.now = world.now;
+    let (v4, format) = (bytes(TORRENTS_V4), ShardFormat::of(4));
+    before.swarms.decode_torrents(&v4, format).unwrap();
+    let known = [&mut latest, &mut before].map(|world| {
+        world.configure(&[torrent_in(1, Some("work")), torrent_in(2, Some("work"))]);
+        let blocks = world.swarms.blocks(&world.roster, world.now);
+        let is_alive = |n| blocks[0].get(n).unwrap().0.verdict.state == State::Alive;
+        assert!(is_alive(0) && is_alive(1));
+        days(world, 0, 30).iter().flatten().count()
+    });
+    assert_eq!(known, [2, 0]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which answers of trackers and lookups are evidence for which verdict.
 
+use super::history::{DAY, restart};
 use super::*;
 use crate::verdict::{Condition, NetworkState, Reason, Rounds, State};
 use seedwatch_dht::{FoundPeers, LookupError, LookupReport, LookupStats};
@@ -97,6 +98,41 @@ fn empty_lists_of_all_sources_are_death() {
     assert_eq!(verdict, (State::Dead, Reason::Empty));
     world.find(Ok(&["1.1.1.1"]));
     assert_eq!(world.verdict(), (State::Alive, Reason::PeersNamed));
+}
+
+/// The torrent recovers after seven days, whether or not the daemon was restarted meanwhile.
+#[test]
+fn a_need_for_seeding_survives_a_restart_and_ends_after_seven_days() {
+    let mut world = world(&TWO[..1]);
+    let since = |world: &mut World| {
+        let blocks = world.swarms.blocks(&world.roster, world.now);
+        let needy_since = blocks[0].get(0).unwrap().0.needy_since;
+        needy_since.get()
+    };
+    let count = |world: &mut World, seeders: u32| {
+        let id = world.announce(0, 0);
+        let peers: Vec<String> = (1..=12).map(|n| format!("1.1.1.{n}")).collect();
+        let peers: Vec<&str> = peers.iter().map(String::as_str).collect();
+        world.list(id, &peers);
+        world.counts(id, seeders, 0);
+    };
+    count(&mut world, 3);
+    assert_eq!(since(&mut world), None);
+    count(&mut world, 2);
+    let start = Some(world.now.unix);
+    assert_eq!(since(&mut world), start);
+    world.advance(DAY);
+    count(&mut world, 3);
+    assert_eq!(since(&mut world), start);
+    world.advance(3 * DAY);
+    let mut world = restart(&mut world, 1);
+    count(&mut world, 3);
+    assert_eq!(since(&mut world), start);
+    for day in 4..8 {
+        world.advance(DAY);
+        count(&mut world, 3);
+        assert_eq!(since(&mut world), start.filter(|_| day < 7), "{day}");
+    }
 }
 
 #[test]

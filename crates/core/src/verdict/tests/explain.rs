@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::{Advice, Condition, Conditions, Reason, State, Verdict};
+use crate::history::DailyHistory;
 use crate::snapshot::{Source, TorrentRow, TorrentView};
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
@@ -23,6 +24,7 @@ fn sentence(verdict: Verdict, trackers: usize, set: impl Fn(&mut TorrentRow)) ->
         row: &row,
         announces: &[],
         windows: None,
+        history: DailyHistory::default(),
     })
 }
 

@@ -36,12 +36,12 @@ impl Authority {
         Self { issuer }
     }
 
-    fn root(&self) -> CertificateDer<'static> {
+    pub(super) fn root(&self) -> CertificateDer<'static> {
         self.issuer.der().clone()
     }
 
     /// Starts a server with a certificate for a name, valid until the start of year `end`.
-    async fn server(&self, name: &str, end: i32, show_root: bool) -> Server {
+    pub(super) async fn server(&self, name: &str, end: i32, show_root: bool) -> Server {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(end, 1, 1);

@@ -1,0 +1,131 @@
+//! Rows of torrents, as several pages show them.
+
+use super::chart::{Sparkline, class, word};
+use super::value::{Name, Number, OrUnknown, Peers};
+use seedwatch_core::magnet;
+use seedwatch_core::snapshot::{Snapshot, TorrentView};
+use seedwatch_core::verdict::{Advice, Conditions, State};
+
+/// What the table of torrents shows.
+pub(super) struct Rows<'a> {
+    snapshot: &'a Snapshot,
+    indices: Vec<usize>,
+    /// The link from the page to `/`.
+    pub(super) root: &'static str,
+}
+
+impl<'a> Rows<'a> {
+    /// Returns the torrents at these indices of the snapshot.
+    pub(super) fn of(snapshot: &'a Snapshot, indices: Vec<usize>, root: &'static str) -> Self {
+        Self {
+            snapshot,
+            indices,
+            root,
+        }
+    }
+
+    /// Returns whether there is nothing to show.
+    pub(super) fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// Returns the number of torrents that are shown.
+    pub(super) fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Returns the torrents in order.
+    pub(super) fn shown(&self) -> impl Iterator<Item = ShownTorrent<'a>> {
+        let views = self.indices.iter();
+        let views = views.filter_map(|index| self.snapshot.row(*index));
+        views.map(|view| ShownTorrent::of(self.snapshot, view))
+    }
+}
+
+/// The row of a torrent.
+pub(super) struct ShownTorrent<'a> {
+    pub(super) name: Name<'a>,
+    /// The last segment of the link to its page.
+    pub(super) link: String,
+    pub(super) state: ShownState,
+    pub(super) days: Option<Sparkline>,
+    pub(super) peers: Peers,
+    pub(super) trackers_online: OrUnknown<Number>,
+    pub(super) trackers: Number,
+    /// `None` if the torrent is private.
+    pub(super) magnet: Option<String>,
+}
+
+impl<'a> ShownTorrent<'a> {
+    fn of(snapshot: &'a Snapshot, view: TorrentView<'a>) -> Self {
+        Self {
+            name: Name(&view.torrent.name),
+            link: link(view),
+            state: ShownState::of(view),
+            days: Sparkline::of_torrent(snapshot, view),
+            peers: Peers::of(view.peers, view.unique(view.windows)),
+            trackers_online: Number::known(view.trackers_online),
+            trackers: view.torrent.trackers.len().into(),
+            magnet: short_magnet(snapshot, view),
+        }
+    }
+}
+
+/// Returns the last segment of the link to the page of a torrent: its name, or its info-hash if a
+/// browser would take the name for a folder.
+pub(super) fn link(view: TorrentView<'_>) -> String {
+    let name = &*view.torrent.name;
+    let hash = view.torrent.hashes.wire().next();
+    match hash.filter(|_| matches!(name, "." | "..")) {
+        Some(hash) => hash.to_string(),
+        None => Name(name).segment().to_string(),
+    }
+}
+
+/// Longest magnet link of a row, in bytes, if it has more than its info-hashes. The page of the
+/// torrent has the whole one.
+const MAX_MAGNET: usize = 140;
+
+/// Returns the repaired magnet link of a torrent: its info-hashes, and the first trackers as far as
+/// they fit. `None` for a private torrent.
+fn short_magnet(snapshot: &Snapshot, view: TorrentView<'_>) -> Option<String> {
+    let whole = magnet::repaired(snapshot, view)?.magnet;
+    let mut parts = whole.split('&');
+    let mut short = parts.next()?.to_owned();
+    for part in parts {
+        let is_hash = part.starts_with("xt=");
+        let fits = short.len() + part.len() < MAX_MAGNET;
+        if is_hash || (part.starts_with("tr=") && fits) {
+            short.push('&');
+            short.push_str(part);
+        }
+    }
+    Some(short)
+}
+
+/// The state of a torrent in words.
+pub(super) struct ShownState {
+    pub(super) name: &'static str,
+    /// The class in the style sheet.
+    pub(super) class: &'static str,
+    pub(super) reason: String,
+    /// Empty if nothing needs to be done.
+    pub(super) advice: &'static str,
+}
+
+impl ShownState {
+    /// Returns the state of a torrent.
+    pub(super) fn of(view: TorrentView<'_>) -> Self {
+        let verdict = view.verdict;
+        let has_condition = verdict.conditions != Conditions::default();
+        Self {
+            name: word(verdict.state),
+            class: match verdict.state {
+                State::Alive if has_condition => "poor",
+                state => class(state),
+            },
+            reason: verdict.sentence(view),
+            advice: Advice::of(verdict).sentence(),
+        }
+    }
+}

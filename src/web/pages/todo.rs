@@ -1,0 +1,148 @@
+//! `/`: what needs doing.
+
+use std::fmt;
+
+use askama::Template;
+
+use super::changes::{Change, since_yesterday};
+use super::layout::{Address, Layout, Section, Site};
+use super::row::Rows;
+use super::tiles::{Tile, by_state};
+use super::trackers::TrackerCounts;
+use super::urgency::ByUrgency;
+use super::value::{Name, Number};
+use crate::web::query::TorrentQuery;
+use seedwatch_core::snapshot::{Cause, Snapshot};
+use seedwatch_core::verdict::{Condition, State};
+
+/// Torrents that are shown.
+pub(super) const WORST: usize = 50;
+
+/// Causes that are shown.
+const CAUSES: usize = 10;
+
+/// Most collections that one can choose from in a list.
+pub(super) const CHOICES: usize = 50;
+
+/// What `todo.html` shows.
+#[derive(Template)]
+#[template(path = "todo.html")]
+struct Todo<'a> {
+    layout: Layout<'a>,
+    total: Number,
+    /// The number of torrents of which nothing is known yet, if that is most of them.
+    pending: Option<Number>,
+    tiles: Vec<Tile>,
+    causes: Vec<ShownCause>,
+    more_causes: usize,
+    changes: Vec<Change<'a>>,
+    needy: Number,
+    rows: Rows<'a>,
+    collections: Vec<Name<'a>>,
+}
+
+/// A cause, with the torrents that suffer from it.
+struct ShownCause {
+    text: String,
+    /// The query of its torrents; `None` if the cause concerns all.
+    query: Option<String>,
+}
+
+/// Writes the page.
+pub(super) fn write(snapshot: &Snapshot, site: &Site, to: &mut impl fmt::Write) -> fmt::Result {
+    let counts = ByUrgency::of(snapshot.rows().enumerate(), WORST);
+    let total = counts.total();
+    let title = format!("{} of {total} torrents dead", counts.count(State::Dead));
+    let address = Address::of(Section::Todo);
+    let layout = Layout::of(snapshot, site, address, title);
+    let asked = total - counts.count(State::Private);
+    let pending = counts.count(State::Pending);
+    let mut tiles = by_state(&counts, layout.root, &TorrentQuery::default());
+    tiles.extend([trackers(snapshot), network(snapshot)]);
+    let page = Todo {
+        total: total.into(),
+        pending: (pending * 2 > asked).then(|| pending.into()),
+        tiles,
+        causes: snapshot
+            .causes
+            .iter()
+            .take(CAUSES)
+            .map(shown_cause)
+            .collect(),
+        more_causes: snapshot.causes.len().saturating_sub(CAUSES),
+        changes: since_yesterday(snapshot),
+        needy: counts.needy().into(),
+        rows: Rows::of(snapshot, counts.worst(), layout.root),
+        collections: choices(snapshot),
+        layout,
+    };
+    page.render_into(to).map_err(|_| fmt::Error)
+}
+
+/// Returns the collections that one can choose from; none if there are too many for a list.
+pub(super) fn choices(snapshot: &Snapshot) -> Vec<Name<'_>> {
+    match snapshot.collections.len() {
+        0..=CHOICES => snapshot
+            .collections
+            .iter()
+            .map(|row| Name(&row.name))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn shown_cause(cause: &Cause) -> ShownCause {
+    let query = match cause {
+        Cause::TrackerDown { tracker, .. } => {
+            let query = TorrentQuery::default().filtered(|filter| {
+                filter.tracker = Some(tracker.to_string());
+                filter.condition = Some(Condition::NoTracker);
+            });
+            Some(query.to_query())
+        }
+        Cause::Outage | Cause::FamilyLost(_) | Cause::ResolverDown | Cause::DhtSilent => None,
+    };
+    ShownCause {
+        text: cause.sentence(),
+        query,
+    }
+}
+
+fn trackers(snapshot: &Snapshot) -> Tile {
+    let counts = TrackerCounts::of(snapshot);
+    let class = match counts.down {
+        0 => "good",
+        _ => "bad",
+    };
+    Tile {
+        class,
+        value: Number::from(counts.down).to_string(),
+        text: format!("trackers down of {}", Number::from(counts.total())),
+        link: "./trackers".to_owned(),
+    }
+}
+
+fn network(snapshot: &Snapshot) -> Tile {
+    let up = snapshot.network_up;
+    let (class, value) = match (up.contains(&Some(true)), up.contains(&Some(false))) {
+        (true, false) => ("good", "up"),
+        (true, true) => ("poor", "up in part"),
+        (false, true) => ("bad", "down"),
+        (false, false) => ("other", "?"),
+    };
+    let dht = snapshot.dht.as_ref().map(|dht| {
+        let mut families = dht.families.iter().flatten();
+        let up = families.clone().any(|family| family.up == Some(true));
+        match up {
+            true => "up",
+            false if families.any(|family| family.up == Some(false)) => "down",
+            false => "not known yet",
+        }
+    });
+    Tile {
+        class,
+        value: value.to_owned(),
+        text: format!("own network, DHT {}", dht.unwrap_or("off")),
+        link: "./about".to_owned(),
+    }
+}
