@@ -116,6 +116,12 @@ pub(super) fn read(
         };
         let has_name = list.value.name.as_ref().map(|name| name.line);
         if let Some(mut read) = reader.read(list.value, catalogue, report) {
+            let is_same = |known: &List| known.source == read.source && known.format == read.format;
+            if lists.iter().any(is_same) {
+                let message = "the same list is there already: left out";
+                report.warn(reader.fault(list.line, "", message));
+                continue;
+            }
             if lists.iter().any(|known| known.name == read.name) {
                 match has_name {
                     Some(line) => {

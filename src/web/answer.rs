@@ -51,8 +51,8 @@ pub(super) async fn stream_json<V: Serialize>(
     stream(state, request, JSON, prepare).await
 }
 
-/// Streams an answer of the API, unless the client has its version already. `prepare` runs on the thread that
-/// writes; it returns the header fields, with the version, and what writes the answer.
+/// Streams an answer of the API, unless the client has its version already. `prepare` runs on the
+/// thread that writes; it returns the header fields, with the version, and what writes the answer.
 pub(super) async fn stream<W>(
     state: &State,
     request: ReadRequest<'_>,

@@ -76,8 +76,8 @@ impl Escaper for HtmlEscaper {
     }
 }
 
-/// A text as content of an XML element or attribute. What HTML escapes, XML escapes too; a character
-/// that XML cannot have (XML 1.0, section 2.2) becomes U+FFFD.
+/// A text in an XML element or attribute. XML escapes what HTML escapes. A character that XML
+/// cannot have (XML 1.0, section 2.2) becomes U+FFFD.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Xml<'a>(pub(super) &'a str);
 

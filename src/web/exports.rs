@@ -99,7 +99,8 @@ async fn magnets(state: &State, request: ReadRequest<'_>) -> Result<HttpResponse
     Ok(stream(state, request, TEXT, list).await)
 }
 
-/// Returns the feed of torrents: one page, the latest changes first unless the query says otherwise.
+/// Returns the feed of torrents: one page, the latest changes first unless the query says otherwise
+/// in `sort`.
 async fn torrents_atom(
     state: &State,
     request: ReadRequest<'_>,

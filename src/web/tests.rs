@@ -117,7 +117,10 @@ async fn errors_of_the_api_are_json() {
         json!({"error": error, "code": code, "parameter": key, "known": known})
     };
     let plain = |code: &str, error: &str| json!({"error": error, "code": code});
-    let invalid = |key: &str, error: &str| json!({"error": error, "code": "invalid_parameter", "parameter": key});
+    let invalid = |key: &str, error: &str| {
+        let code = "invalid_parameter";
+        json!({"error": error, "code": code, "parameter": key})
+    };
     let limit = "limit must be a number from 1 to 1000";
     let no_torrent = plain("no_such_torrent", "no such torrent");
     let no_collection = plain("no_such_collection", "no such collection");

@@ -34,8 +34,20 @@ try {
 } finally {
   chromium.kill()
   await new Promise(ended => chromium.exitCode === null ? chromium.on('exit', ended) : ended())
-  // Its helpers end a little later.
-  rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 })
+  await remove(profile)
+}
+
+/** Removes the profile. The helpers of the browser may write to it for some time after its end. */
+async function remove (folder) {
+  for (let left = 40; left > 0; left--) {
+    try {
+      rmSync(folder, { recursive: true, force: true })
+      return
+    } catch (error) {
+      if (left === 1) throw error
+      await new Promise(waited => setTimeout(waited, 250))
+    }
+  }
 }
 
 /** Returns a connection to the one tab. */

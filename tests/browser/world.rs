@@ -9,9 +9,9 @@ use seedwatch_core::events::{EventHistory, StateEvent};
 use seedwatch_core::history::{Day, PeerRange, UtcDay};
 use seedwatch_core::snapshot::{
     AnnounceRow, AsnSummary, Cause, CollectionRow, Country, CountryPeers, CountryRow, Counts,
-    Credit, DhtRow, DhtStatus, FailureReason, GeoBreakdown, ListedWindows, Phases, Privacy,
-    ProbeError, Problem, Retry, Snapshot, Source, StateRow, Torrent, TorrentRow, TorrentWindows,
-    TrackerId, TrackerRow, Unix,
+    Credit, DhtRow, DhtStatus, FailureReason, GeoBreakdown, ListRow, ListedWindows, Phases,
+    Privacy, ProbeError, Problem, Retry, Snapshot, Source, StateRow, Torrent, TorrentRow,
+    TorrentWindows, TrackerId, TrackerRow, Unix,
 };
 use seedwatch_core::verdict::{Condition, Conditions, Reason, State, Verdict};
 use seedwatch_torrent::{Details, Hashes, InfoHash, Tier, TrackerList, TrackerUrl};
@@ -322,6 +322,23 @@ fn events(torrents: usize) -> EventHistory {
     EventHistory::of((0..torrents).map(event))
 }
 
+/// Returns a list that is up, and one that is not.
+fn lists() -> Arc<[ListRow]> {
+    let list = |name: &str, reason: Option<&'static str>| ListRow {
+        name: name.into(),
+        is_up: Some(reason.is_none()),
+        reason,
+        entries: Some(18_000),
+        last_success: Some(Unix(TAKEN - 7200)),
+        failures: Vec::new(),
+    };
+    [
+        list("library", None),
+        list("radio & tape", Some("not_a_list")),
+    ]
+    .into()
+}
+
 /// Returns a snapshot of so many torrents.
 pub(super) fn snapshot(torrents: usize) -> Snapshot {
     let mut order: Vec<usize> = (0..torrents).collect();
@@ -361,6 +378,7 @@ pub(super) fn snapshot(torrents: usize) -> Snapshot {
             failures: 0,
         }),
         events: Arc::new(events(torrents)),
+        lists: lists(),
         ..Snapshot::default()
     };
     let mut snapshot = base.with_torrents(rows);

@@ -23,7 +23,7 @@ pub(super) fn write_magnets(
 }
 
 /// Returns the announce URLs of trackers that answer and are used by a public torrent, the best
-/// first: those that give valid answers about the most torrents, then those whose probes fail least.
+/// first: those with valid answers about the most torrents, then those whose probes fail least.
 /// A URL of which a part may be a passkey is left out.
 pub(super) fn trackers(snapshot: &Snapshot) -> String {
     let mut answered: Vec<u32> = vec![0; snapshot.trackers.len()];

@@ -7,9 +7,11 @@ use askama::Template;
 use super::layout::{Address, Layout, Section, Site};
 use super::trackers::TrackerCounts;
 use super::urgency::ByUrgency;
-use super::value::{Number, OrUnknown, When};
+use super::value::{Name, Number, OrUnknown, When};
 use crate::metrics::VERSION;
-use seedwatch_core::snapshot::{ConfigRow, DhtRow, Family, Snapshot, StateRow, Unix, Window};
+use seedwatch_core::snapshot::{
+    ConfigRow, DhtRow, Family, ListRow, Snapshot, StateRow, Unix, Window,
+};
 use seedwatch_core::verdict::State;
 
 /// Age in seconds at which the last save needs attention, if saving fails.
@@ -34,6 +36,7 @@ struct About<'a> {
     config: LoadedConfig,
     /// `None` if no state is kept.
     state: Option<SavedState>,
+    lists: Vec<ShownList<'a>>,
     /// When the databases of countries and of autonomous systems were built.
     databases: [When; 2],
 }
@@ -55,9 +58,41 @@ pub(super) fn write(snapshot: &Snapshot, site: &Site, to: &mut impl fmt::Write) 
         overdue: Number(snapshot.schedule.overdue),
         config: LoadedConfig::of(snapshot.config, now),
         state: snapshot.state.map(|state| SavedState::of(state, now)),
+        lists: snapshot
+            .lists
+            .iter()
+            .map(|row| ShownList::of(row, now))
+            .collect(),
         databases: snapshot.geo.built.map(|built| When(now, built)),
     };
     page.render_into(to).map_err(|_| fmt::Error)
+}
+
+/// The state of a list of torrents.
+struct ShownList<'a> {
+    name: Name<'a>,
+    /// Whether the latest fetch gave it in words, and the class in the style sheet.
+    outcome: (&'static str, &'static str),
+    /// Why it did not; empty if it did.
+    reason: String,
+    entries: OrUnknown<Number>,
+    last_success: When,
+}
+
+impl<'a> ShownList<'a> {
+    fn of(row: &'a ListRow, now: Unix) -> Self {
+        Self {
+            name: Name(&row.name),
+            outcome: match row.is_up {
+                Some(true) => ("up", "good"),
+                Some(false) => ("down", "bad"),
+                None => ("not fetched yet", "other"),
+            },
+            reason: row.reason.unwrap_or_default().replace('_', " "),
+            entries: OrUnknown(row.entries.map(Number)),
+            last_success: When(now, row.last_success),
+        }
+    }
 }
 
 /// The DHT nodes.

@@ -35,6 +35,8 @@ struct Todo<'a> {
     tiles: Vec<Tile>,
     causes: Vec<ShownCause>,
     more_causes: usize,
+    /// Lists of torrents that cannot be fetched.
+    lists_down: Vec<Name<'a>>,
     changes: Vec<Change<'a>>,
     needy: Number,
     rows: Rows<'a>,
@@ -70,6 +72,7 @@ pub(super) fn write(snapshot: &Snapshot, site: &Site, to: &mut impl fmt::Write) 
             .map(shown_cause)
             .collect(),
         more_causes: snapshot.causes.len().saturating_sub(CAUSES),
+        lists_down: lists_down(snapshot),
         changes: since_yesterday(snapshot),
         needy: counts.needy().into(),
         rows: Rows::of(snapshot, counts.worst(), layout.root),
@@ -89,6 +92,11 @@ pub(super) fn choices(snapshot: &Snapshot) -> Vec<Name<'_>> {
             .collect(),
         _ => Vec::new(),
     }
+}
+
+fn lists_down(snapshot: &Snapshot) -> Vec<Name<'_>> {
+    let down = snapshot.lists.iter().filter(|row| row.is_up == Some(false));
+    down.take(CAUSES).map(|row| Name(&row.name)).collect()
 }
 
 fn shown_cause(cause: &Cause) -> ShownCause {

@@ -171,7 +171,8 @@ mod tests {
             let error = Sort::parse(text).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "sort must be urgency, name, peers, seeders, size or since, or one of them after a -"
+                "sort must be urgency, name, peers, seeders, size or since, or one of them after a \
+                 -"
             );
         }
     }

@@ -383,10 +383,14 @@ fn other_torrents_of_the_same_configuration_are_no_reload() {
     let before = sim.engine.snapshot(sim.now).config;
     sim.engine.reload_failed();
     sim.now.unix.0 += 60;
-    sim.engine.update(&settings(vec![public(1), public(2)]), sim.now);
+    sim.engine
+        .update(&settings(vec![public(1), public(2)]), sim.now);
     let snapshot = sim.engine.snapshot(sim.now);
     assert_eq!(snapshot.torrents.len(), 2);
-    assert_eq!(snapshot.config.last_reload_success, before.last_reload_success);
+    assert_eq!(
+        snapshot.config.last_reload_success,
+        before.last_reload_success
+    );
     assert!(!snapshot.config.last_reload_successful);
     sim.engine.reload(&settings(vec![public(1)]), sim.now);
     let config = sim.engine.snapshot(sim.now).config;

@@ -1,7 +1,7 @@
 //! The page about the daemon itself.
 
 use super::*;
-use seedwatch_core::snapshot::{StateRow, Unix};
+use seedwatch_core::snapshot::{ListRow, StateRow, Unix};
 
 #[tokio::test]
 async fn the_summary_counts() {
@@ -49,4 +49,45 @@ async fn an_empty_daemon_knows_nothing_and_says_so() {
     assert!(page.contains("0 dead, 0 at risk, 0 unobserved, 0 pending, 0 alive, 0 private"));
     assert!(page.contains("? in a day, ? in a week, ? in a month"));
     assert!(page.contains("<dt>Saved state</dt><dd>not kept</dd>"));
+}
+
+#[tokio::test]
+async fn lists_are_shown_with_the_reason_why_they_are_down() {
+    let list = |name: &str, is_up, reason| ListRow {
+        name: name.into(),
+        is_up,
+        reason,
+        entries: Some(18_000),
+        last_success: Some(Unix(1_790_000_100 - 7200)),
+        failures: Vec::new(),
+    };
+    let mut snapshot = sample::snapshot();
+    snapshot.lists = [
+        list("<b>archive", Some(false), Some("too_large")),
+        list("library", Some(true), None),
+        ListRow {
+            name: "new".into(),
+            ..ListRow::default()
+        },
+    ]
+    .into();
+    let about = page(snapshot.clone(), "/about").await;
+    let lists = section(&about, "lists");
+    for row in [
+        "<bdi>&lt;b&gt;archive</bdi></th><td class=\"bad\">down</td><td>too large</td>\
+         <td class=\"n\">18,000</td><td><time datetime=\"2026-09-21T12:15:00Z\">2 hours ago</time>",
+        "<bdi>library</bdi></th><td class=\"good\">up</td><td></td>",
+        "<bdi>new</bdi></th><td class=\"other\">not fetched yet</td><td></td><td class=\"n\">?</td>\
+         <td>never</td>",
+    ] {
+        assert!(lists.contains(row), "{row}\n{lists}");
+    }
+    let first = page(snapshot, "/").await;
+    let line = "their last good copies are in use: <bdi>&lt;b&gt;archive</bdi>.</p>";
+    assert!(first.contains(line), "{first}");
+    assert!(
+        !page(Snapshot::default(), "/about")
+            .await
+            .contains("id=\"lists\"")
+    );
 }
