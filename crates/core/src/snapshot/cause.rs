@@ -103,12 +103,8 @@ fn is_dht_silent(snapshot: &Snapshot) -> bool {
 /// Returns the trackers that are down, with the torrents that have no tracker with a valid answer.
 fn failing_trackers(snapshot: &Snapshot) -> Vec<Cause> {
     let trackers = snapshot.trackers.iter();
-    let is_down: Vec<bool> = trackers
-        .map(|row| {
-            let up = row.as_ref().map_or([None; 2], |row| row.up);
-            up.contains(&Some(false)) && !up.contains(&Some(true))
-        })
-        .collect();
+    let is_down = trackers.map(|row| row.as_ref().is_some_and(|row| row.is_down()));
+    let is_down: Vec<bool> = is_down.collect();
     if !is_down.contains(&true) {
         return Vec::new();
     }

@@ -87,6 +87,8 @@ pub struct AnnounceRow {
     pub last_probe: UnixOption32,
     /// Lists that are not stale, by [`Family::index`] of the announce. Two of a hybrid.
     pub lists: [u8; 2],
+    /// How often in a row the tracker has refused the torrent, while the latest refusal is fresh.
+    pub refusals: u8,
     /// The part of [`AnnounceRow::peers`] that no other source lists.
     pub exclusive: ExclusiveShare,
     /// Distinct peers that the tracker lists.
@@ -110,6 +112,7 @@ impl AnnounceRow {
             success: None,
             last_probe: UnixOption32::default(),
             lists: [0; 2],
+            refusals: 0,
             exclusive: ExclusiveShare::UNKNOWN,
             peers: Count::UNKNOWN,
             seeders: Count::UNKNOWN,

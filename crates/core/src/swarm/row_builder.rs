@@ -159,6 +159,8 @@ impl<'a> RowBuilder<'a> {
                 warning = warning.or(state.warning().filter(|_| is_answered));
             }
             failure = failure.or(failed_here.map(|(failed, _)| failed));
+            let refusals = failed_here.map_or(0, |_| state.refusals());
+            row.refusals = row.refusals.max(refusals);
             let peers = state.peers(self.now, stale_after);
             let listed = peers.map(|(_, until)| until);
             if let Some((peers, _)) = peers {
