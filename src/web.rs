@@ -42,6 +42,7 @@ mod events;
 mod exports;
 mod feeds;
 mod heartbeat;
+mod links;
 mod pages;
 mod parameters;
 mod query;
