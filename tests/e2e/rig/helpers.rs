@@ -148,9 +148,9 @@ impl FlexGet {
     pub(crate) fn search(url: &str, name: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let task = format!(
-            "tasks:\n  search:\n    discover:\n      what:\n        - mock:\n            - \
-             {{title: \"{name}\", url: \"mock:\"}}\n      from:\n        - torznab: {{url: \
-             \"{url}\", apikey: any, searcher: search}}\n    accept_all: yes\n"
+            "tasks:\n  search:\n    discover:\n      release_estimations: ignore\n      what:\n\
+             \u{20}       - mock: [{{title: \"{name}\", url: \"mock:\"}}]\n      from:\n        \
+             - torznab: {{url: \"{url}\", apikey: any, searcher: search}}\n    accept_all: yes\n"
         );
         std::fs::write(folder.path().join("config.yml"), task).unwrap();
         execute(folder.path())
