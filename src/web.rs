@@ -14,14 +14,14 @@
 //! | `GET /api/v1/torrents` | the torrents that a query selects; without one all of them |
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
 //! | `GET /api/v1/causes` | what several torrents suffer from |
-//! | `GET /api/v1/events?torrent=&since=&limit=` | the latest events |
+//! | `GET /api/v1/events?torrent=&since=&until=&page=&limit=` | the latest events |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //! | `GET /api/v1/trackers`, `…/NAME` | trackers, and how many torrents they know |
 //! | `GET /api/v1/countries` | the peers of all torrents by country |
 //! | `GET /api/v1/openapi.json` | the description of all this |
 //! | `GET /torrents.json`, `.csv`, `.atom`, `.magnets.txt` | the same queries as files |
 //! | `GET /events.atom`, `GET /trackers.txt` | events as a feed; trackers that work |
-//! | `GET /api/v1/needs-seeding`, `/dyn/generate_torrents` | what a helper should seed |
+//! | `GET /api/v1/needs-seeding` (`…/api` for Torznab), `/dyn/generate_torrents` | what a helper should seed |
 //! | `GET /torrent-files/NAME.torrent` | the torrent file, if the configuration names one |
 //!
 //! With `--web.public`, there are no metrics, no configuration and no reload.
@@ -42,6 +42,7 @@ mod events;
 mod exports;
 mod feeds;
 mod heartbeat;
+mod links;
 mod pages;
 mod parameters;
 mod query;

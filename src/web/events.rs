@@ -16,12 +16,15 @@ const DEFAULT_LIMIT: usize = 100;
 pub(super) const MAX_LIMIT: usize = 1000;
 
 /// The keys of a query.
-const KEYS: &[&str] = &["torrent", "since", "limit"];
+const KEYS: &[&str] = &["torrent", "since", "until", "page", "limit"];
 
-/// What `since` must be.
-const SINCE: &str = "a number of seconds since 1970";
+/// The largest number of a page.
+const MAX_PAGE: u64 = 1_000_000;
 
-/// The largest value of `since`: the end of the year 9999. Larger numbers are milliseconds.
+/// What `since` and `until` must be.
+const TIME: &str = "a number of seconds since 1970";
+
+/// The largest value of `since` and `until`: the end of the year 9999. Larger numbers are milliseconds.
 const LATEST: u64 = 253_402_300_799;
 
 /// Why a query is not answered.
@@ -46,6 +49,10 @@ struct EventParameters {
     torrent: Option<String>,
     /// Seconds since 1970.
     since: Option<u64>,
+    /// Seconds since 1970.
+    until: Option<u64>,
+    /// Counted from 1.
+    page: usize,
     limit: usize,
 }
 
@@ -53,10 +60,16 @@ impl EventParameters {
     fn parse(text: &str) -> Result<Self, QueryError> {
         let parameters = Parameters::parse(text, KEYS)?;
         let limit = parameters.number("limit", 1..=MAX_LIMIT as u64)?;
-        let since = parameters.number("since", 0..=LATEST);
+        let page = parameters.number("page", 1..=MAX_PAGE)?;
+        let time = |key| {
+            let number = parameters.number(key, 0..=LATEST);
+            number.map_err(|_| QueryError::invalid(key, TIME))
+        };
         Ok(Self {
             torrent: parameters.get("torrent").map(str::to_owned),
-            since: since.map_err(|_| QueryError::invalid("since", SINCE))?,
+            since: time("since")?,
+            until: time("until")?,
+            page: page.map_or(1, |page| page as usize),
             limit: limit.map_or(DEFAULT_LIMIT, |limit| limit as usize),
         })
     }
@@ -68,6 +81,8 @@ pub(super) struct EventQuery {
     /// The identity of the only torrent.
     torrent: Option<InfoHash>,
     since: Option<Unix>,
+    until: Option<Unix>,
+    page: usize,
     limit: usize,
 }
 
@@ -82,13 +97,18 @@ impl EventQuery {
         Ok(Self {
             torrent,
             since: parameters.since.map(Unix),
+            until: parameters.until.map(Unix),
+            page: parameters.page,
             limit: parameters.limit,
         })
     }
 
     fn selects(&self, event: &StateEvent) -> bool {
         let is_late = self.since.is_none_or(|since| event.at.get() >= Some(since));
-        is_late && self.torrent.is_none_or(|torrent| torrent == event.torrent)
+        let is_early = |until| event.at.get().is_some_and(|at| at <= until);
+        is_late
+            && self.until.is_none_or(is_early)
+            && self.torrent.is_none_or(|torrent| torrent == event.torrent)
     }
 }
 
@@ -97,7 +117,7 @@ impl EventQuery {
 pub(super) struct Events<'a> {
     taken: u64,
     pub(super) events: Vec<EventView<'a>>,
-    /// Whether there are more than the limit.
+    /// Whether there are more after these.
     more: bool,
 }
 
@@ -120,7 +140,8 @@ impl<'a> Events<'a> {
     /// Returns the events that a query asks for.
     pub(super) fn of(snapshot: &'a Snapshot, query: EventQuery) -> Self {
         let latest = snapshot.events.latest(snapshot.taken);
-        let mut wanted = latest.filter(|event| query.selects(event));
+        let wanted = latest.filter(|event| query.selects(event));
+        let mut wanted = wanted.skip((query.page - 1).saturating_mul(query.limit));
         let shown: Vec<_> = wanted.by_ref().take(query.limit).copied().collect();
         Self {
             taken: snapshot.taken.0,
@@ -178,10 +199,12 @@ mod tests {
         let some = EventParameters::parse("torrent=a+%2B%20b&since=17&limit=1000").unwrap();
         assert_eq!(some.torrent.as_deref(), Some("a + b"));
         assert_eq!((some.since, some.limit), (Some(17), 1000));
-        let unknown = "; known are torrent, since and limit";
+        let unknown = "; known are torrent, since, until, page and limit";
         let state = format!("unknown parameter \"state\"{unknown}");
         let case = format!("unknown parameter \"Torrent\"{unknown}");
         let limit = "limit must be a number from 1 to 1000";
+        let page = "page must be a number from 1 to 1000000";
+        let until = "until must be a number of seconds since 1970";
         let since = "since must be a number of seconds since 1970";
         for (query, error) in [
             ("state=dead", &*state),
@@ -197,6 +220,8 @@ mod tests {
             ("limit", limit),
             ("since=yesterday", since),
             ("since=1.5", since),
+            ("until=tomorrow", until),
+            ("page=0", page),
             ("since=1790000000000", since),
             ("since=99999999999999999999", since),
             ("torrent=%ff", "torrent must be UTF-8"),

@@ -104,6 +104,36 @@ async fn every_endpoint_knows_its_methods() {
 }
 
 #[tokio::test]
+async fn lists_of_the_api_have_pages() {
+    let server = serve(sample::snapshot());
+    for list in ["trackers", "collections"] {
+        let page = async |query: &str| {
+            let request = format!("GET /api/v1/{list}{query}");
+            let answer = ask(&server, &request, "").await;
+            let links = answer.headers.get("link").cloned();
+            let view: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            (view, links)
+        };
+        let (all, links) = page("").await;
+        let rows = all[list].as_array().unwrap();
+        assert!(!rows.is_empty() && links.is_none());
+        assert_eq!(
+            (&all["total"], &all["pages"]),
+            (&rows.len().into(), &1.into())
+        );
+        let (second, _) = page("?page=2&limit=1").await;
+        let expected: Vec<_> = rows.iter().skip(1).take(1).cloned().collect();
+        assert_eq!(second[list].as_array().unwrap(), &expected);
+        assert_eq!(second["pages"], rows.len());
+        assert_eq!(second["prev"], format!("{list}?page=1&limit=1"));
+        let (first, links) = page("?limit=1").await;
+        let next = (rows.len() > 1).then(|| format!("{list}?page=2&limit=1"));
+        assert_eq!(first["next"].as_str(), next.as_deref());
+        assert_eq!(links.is_some(), next.is_some());
+    }
+}
+
+#[tokio::test]
 async fn errors_of_the_api_are_json() {
     let server = serve(sample::snapshot());
     let unknown = |key: &str, known: &[&str]| {
@@ -142,13 +172,18 @@ async fn errors_of_the_api_are_json() {
         ),
         ("GET torrents?limit=0", 400, invalid("limit", limit)),
         ("GET torrents/empty?state=dead", 400, unknown("state", &[])),
-        ("GET collections?limit=1", 400, unknown("limit", &[])),
+        (
+            "GET collections?sort=name",
+            400,
+            unknown("sort", &["page", "limit"]),
+        ),
+        ("GET trackers?limit=0", 400, invalid("limit", limit)),
         ("GET collections/census?limit=1", 400, unknown("limit", &[])),
         ("GET causes?kind=outage", 400, unknown("kind", &[])),
         (
             "GET events?state=dead",
             400,
-            unknown("state", &["torrent", "since", "limit"]),
+            unknown("state", &["torrent", "since", "until", "page", "limit"]),
         ),
         ("GET events?limit=1001", 400, invalid("limit", limit)),
     ] {

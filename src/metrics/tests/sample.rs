@@ -168,6 +168,7 @@ fn alive() -> Sample {
     };
     it.announces[1] = AnnounceRow {
         success: Some(false),
+        refusals: 3,
         problem: Some(Arc::new(Problem::Failed(ProbeError::new(
             FailureReason::Rejected,
             "unregistered torrent",

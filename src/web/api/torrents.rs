@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use hyper::header::{HeaderMap, HeaderValue, LINK};
+use hyper::header::HeaderMap;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use super::paging;
 use super::values::{ByFamily, ByWindow, ProbeFailure};
 use crate::web::query::{Selection, TorrentQuery};
 use seedwatch_core::snapshot::{
@@ -47,12 +48,7 @@ impl TorrentList {
 
     /// Adds the links to other pages as a header field (RFC 8288).
     pub(super) fn add_links(&self, fields: &mut HeaderMap) {
-        for (link, relation) in [(&self.next, "next"), (&self.prev, "prev")] {
-            let Some(link) = link else { continue };
-            if let Ok(field) = HeaderValue::try_from(format!("<{link}>; rel=\"{relation}\"")) {
-                fields.append(LINK, field);
-            }
-        }
+        paging::add_links(fields, self.prev.as_deref(), self.next.as_deref());
     }
 }
 

@@ -6,17 +6,14 @@
 
 use std::fmt::{self, Write as _};
 
-use percent_encoding::utf8_percent_encode;
-
 use crate::web::escape::Xml;
 use crate::web::events::{EventView, Events};
+use crate::web::links::{self, urn};
 use crate::web::query::{Selection, TorrentQuery};
-use crate::web::route::SEGMENT;
 use crate::web::timestamp::Timestamp;
 use seedwatch_core::magnet;
 use seedwatch_core::snapshot::{Snapshot, TorrentView, Unix};
 use seedwatch_core::verdict::{Advice, Condition};
-use seedwatch_torrent::Hashes;
 
 /// What the ids begin with that no address gives (RFC 4151).
 const TAG: &str = "tag:seedwatch,2026:";
@@ -205,18 +202,8 @@ impl Feed {
     }
 }
 
-/// Returns the name of a torrent among all torrents of the world.
-fn urn(hashes: &Hashes) -> String {
-    match (hashes.v1(), hashes.v2()) {
-        (Some(v1), _) => format!("urn:btih:{v1}"),
-        (None, Some(v2)) => format!("urn:btmh:1220{v2}"),
-        (None, None) => String::new(),
-    }
-}
-
 fn torrent_page(name: &str, address: &Address) -> String {
-    let segment = utf8_percent_encode(name, SEGMENT);
-    address.link(format_args!("torrents/{segment}"))
+    address.link(links::torrent_page(name))
 }
 
 /// Returns a label as words.

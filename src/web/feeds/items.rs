@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 
 use super::file;
+use crate::web::links::urn;
 use seedwatch_core::magnet;
 use seedwatch_core::needs_seeding::Entry;
 use seedwatch_core::snapshot::{Snapshot, TorrentView, Unix};
@@ -30,11 +31,6 @@ impl<'a> Item<'a> {
         files: Option<&str>,
     ) -> Option<Self> {
         let repaired = magnet::repaired(snapshot, entry.view)?;
-        let hashes = &entry.view.torrent.hashes;
-        let urn = match (hashes.v1(), hashes.v2()) {
-            (None, Some(v2)) => format!("urn:btmh:1220{v2}"),
-            (v1, _) => format!("urn:btih:{}", v1?),
-        };
         Some(Self {
             view: entry.view,
             entry,
@@ -47,7 +43,7 @@ impl<'a> Item<'a> {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            urn,
+            urn: urn(&entry.view.torrent.hashes),
         })
     }
 

@@ -33,7 +33,7 @@ struct Todo<'a> {
     /// The number of torrents of which nothing is known yet, if that is most of them.
     pending: Option<Number>,
     tiles: Vec<Tile>,
-    causes: Vec<ShownCause>,
+    causes: Vec<ShownCause<'a>>,
     more_causes: usize,
     /// Lists of torrents that cannot be fetched.
     lists_down: Vec<Name<'a>>,
@@ -44,8 +44,10 @@ struct Todo<'a> {
 }
 
 /// A cause, with the torrents that suffer from it.
-struct ShownCause {
+struct ShownCause<'a> {
     text: String,
+    /// What the tracker says; may be empty.
+    message: &'a str,
     /// The query of its torrents; `None` if the cause concerns all.
     query: Option<String>,
 }
@@ -99,7 +101,7 @@ fn lists_down(snapshot: &Snapshot) -> Vec<Name<'_>> {
     down.take(CAUSES).map(|row| Name(&row.name)).collect()
 }
 
-fn shown_cause(cause: &Cause) -> ShownCause {
+fn shown_cause(cause: &Cause) -> ShownCause<'_> {
     let query = match cause {
         Cause::TrackerDown { tracker, .. } => {
             let query = TorrentQuery::default().filtered(|filter| {
@@ -108,10 +110,17 @@ fn shown_cause(cause: &Cause) -> ShownCause {
             });
             Some(query.to_query())
         }
+        Cause::TrackerRefuses { tracker, .. } => {
+            let query = TorrentQuery::default().filtered(|filter| {
+                filter.tracker = Some(tracker.to_string());
+            });
+            Some(query.to_query())
+        }
         Cause::Outage | Cause::FamilyLost(_) | Cause::ResolverDown | Cause::DhtSilent => None,
     };
     ShownCause {
         text: cause.sentence(),
+        message: cause.message().unwrap_or_default(),
         query,
     }
 }
