@@ -48,7 +48,7 @@ pub use detect::is_bot_wall;
 pub use entry::{Entry, ParsedList, SkipReason, Skipped, UrlTexts};
 pub use failure::ListFailure;
 pub use fields::{Fields, Role};
-pub use guard::{Fetched, Guard, Ruling, Validators};
+pub use guard::{Decision, Fetched, Guard, Validators};
 pub use json::ItemPath;
 pub use saved::{DecodeError, SavedList};
 pub use url::{ListUrl, ListUrlError};

@@ -29,9 +29,9 @@ pub(super) struct FileStamp {
 }
 
 /// A fetch that is due.
-pub(super) struct Job {
+pub(super) struct FetchRequest {
     pub(super) list: Arc<List>,
-    /// Those of the last good copy.
+    /// Those of the last good copy, if it is of the same source.
     pub(super) validators: Validators,
     /// The file that was read last, unless it must be read again.
     pub(super) stamp: Option<FileStamp>,
@@ -40,13 +40,13 @@ pub(super) struct Job {
 
 /// The outcome of a fetch.
 pub(super) struct Outcome {
-    pub(super) result: Result<Fetched, DownloadError>,
+    pub(super) result: Result<Content, DownloadError>,
     /// The file that was read.
     pub(super) stamp: Option<FileStamp>,
 }
 
 /// What a fetch yielded.
-pub(super) enum Fetched {
+pub(super) enum Content {
     /// The server says that nothing changed, or the file is the same.
     Unchanged,
     /// A list, with the validators of the answer.
@@ -63,7 +63,7 @@ impl Outcome {
     }
 }
 
-impl Job {
+impl FetchRequest {
     /// Fetches the list.
     pub(super) async fn run(self) -> Outcome {
         let format = self.list.format.clone();
@@ -87,9 +87,9 @@ async fn fetch(
     url: &ListUrl,
     validators: &Validators,
     format: ListFormat,
-) -> Result<Fetched, DownloadError> {
+) -> Result<Content, DownloadError> {
     let body = match downloader.fetch(url, validators).await? {
-        Download::Unchanged => return Ok(Fetched::Unchanged),
+        Download::Unchanged => return Ok(Content::Unchanged),
         Download::Body(body) => body,
     };
     let ListBody {
@@ -106,7 +106,7 @@ async fn fetch(
         list
     });
     let list = reading.await.unwrap_or(Err(ListFailure::NotAList))?;
-    Ok(Fetched::List(list, validators))
+    Ok(Content::List(list, validators))
 }
 
 /// Reads a file if it is another one than `known`.
@@ -122,7 +122,7 @@ fn read_file(path: PathBuf, known: Option<FileStamp>, format: &ListFormat) -> Ou
     };
     if known == Some(stamp) {
         return Outcome {
-            result: Ok(Fetched::Unchanged),
+            result: Ok(Content::Unchanged),
             stamp: Some(stamp),
         };
     }
@@ -132,7 +132,7 @@ fn read_file(path: PathBuf, known: Option<FileStamp>, format: &ListFormat) -> Ou
     });
     let list = bytes.and_then(|bytes| Ok(parse(&unpack(bytes)?, format, None)?));
     Outcome {
-        result: list.map(|list| Fetched::List(list, Validators::default())),
+        result: list.map(|list| Content::List(list, Validators::default())),
         stamp: Some(stamp),
     }
 }
