@@ -19,9 +19,6 @@ const SHORTEST: Duration = Duration::from_secs(300);
 /// The shortest time between a failure and a fetch that the user asks for.
 const SHORTEST_RETRY: Duration = Duration::from_secs(60);
 
-/// How often a file is looked at.
-const FILE_CHECK: Duration = Duration::from_secs(30);
-
 /// The longest wait after failures, unless the interval is longer.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(3600);
 
@@ -104,6 +101,9 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// How often a file is looked at.
+    pub const FILE_CHECK: Duration = Duration::from_secs(30);
+
     /// Returns the guard of a URL, which is due at once.
     pub fn of_url(interval: Duration) -> Self {
         let longest = (interval * MOST_INTERVALS).min(LONGEST_BACK_OFF);
@@ -113,7 +113,7 @@ impl Guard {
     /// Returns the guard of a file, which is due at once. A file is looked at more often than a
     /// server.
     pub fn of_file(interval: Duration) -> Self {
-        let interval = interval.min(FILE_CHECK);
+        let interval = interval.min(Self::FILE_CHECK);
         Self::new(interval, interval, interval)
     }
 
@@ -355,7 +355,7 @@ mod tests {
         let mut guard = Guard::of_file(HOUR);
         for _ in 0..3 {
             absorb(&mut guard, Fetched::Failed(ListFailure::Unreadable), None);
-            assert_eq!(guard.due(), Mono::default().after(FILE_CHECK));
+            assert_eq!(guard.due(), Mono::default().after(Guard::FILE_CHECK));
         }
     }
 
