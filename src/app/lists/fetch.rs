@@ -11,7 +11,9 @@ use tokio::task::spawn_blocking;
 
 use crate::config::{List, ListSource};
 use seedwatch_input::file;
-use seedwatch_lists::{ListFailure, ListFormat, ListUrl, MAX_BYTES, ParsedList, Validators, parse};
+use seedwatch_lists::{
+    ListFailure, ListFormat, ListUrl, MAX_BYTES, ParsedList, Validators, explain, parse,
+};
 use seedwatch_probers::http::{Download, DownloadError, Downloader, ListBody, unpack};
 
 /// Longest time that a file system may take to say whether a file changed.
@@ -101,12 +103,27 @@ async fn fetch(
     let _turn = READING.acquire().await;
     let reading = spawn_blocking(move || {
         let bytes = unpack(bytes)?;
-        let list = parse(&bytes, &format, charset.as_deref());
+        let list = read(&bytes, &format, charset.as_deref());
         drop(memory);
         list
     });
-    let list = reading.await.unwrap_or(Err(ListFailure::NotAList))?;
+    let list = reading.await.unwrap_or(Err(ListFailure::NotAList.into()))?;
     Ok(Content::List(list, validators))
+}
+
+/// Reads a list. The error says what exactly is wrong with it.
+fn read(
+    bytes: &[u8],
+    format: &ListFormat,
+    charset: Option<&str>,
+) -> Result<ParsedList, DownloadError> {
+    parse(bytes, format, charset).map_err(|failure| {
+        let detail = explain(bytes, format, charset, failure);
+        DownloadError {
+            detail: detail.unwrap_or_else(|| failure.to_string()),
+            ..failure.into()
+        }
+    })
 }
 
 /// Reads a file if it is another one than `known`.
@@ -130,7 +147,7 @@ fn read_file(path: PathBuf, known: Option<FileStamp>, format: &ListFormat) -> Ou
         ErrorKind::FileTooLarge => ListFailure::TooLarge.into(),
         _ => unreadable(&error),
     });
-    let list = bytes.and_then(|bytes| Ok(parse(&unpack(bytes)?, format, None)?));
+    let list = bytes.and_then(|bytes| read(&unpack(bytes)?, format, None));
     Outcome {
         result: list.map(|list| Content::List(list, Validators::default())),
         stamp: Some(stamp),
