@@ -196,6 +196,22 @@ pub(super) async fn merge_saved(shared: &Arc<Shared>, config: &mut Config) -> u6
     })
 }
 
+/// Adds the entries of the copies that a running daemon saved, without changing its state directory.
+/// Reads files: call it where it delays nothing.
+pub(super) fn peek(config: &mut Config) {
+    let Some(folder) = &config.state.path else {
+        return;
+    };
+    let lists = config.lists.all.iter().filter_map(|list| {
+        let copy = copies::peek(folder, ListKey::of(list))?;
+        Some((Arc::clone(list), copy.entries))
+    });
+    let entries: ListEntries = lists.collect();
+    if !entries.is_empty() {
+        config.torrents = config.merge(&entries).torrents;
+    }
+}
+
 impl Drop for ListWatcher {
     fn drop(&mut self) {
         self.worker.abort();

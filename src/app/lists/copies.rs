@@ -2,13 +2,14 @@
 //! lists as fetched, and no URL of a list.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::warn;
 
 use super::key::{ListKey, continued};
 use crate::app::state::call_disk;
-use crate::store::{FileError, Store, StoreError};
+use crate::store::{self, FileError, Store, StoreError};
 use seedwatch_lists::SavedList;
 
 /// The version of a section.
@@ -19,6 +20,12 @@ const PREFIX: &str = "lists-";
 
 fn section(key: ListKey) -> String {
     format!("{PREFIX}{key}")
+}
+
+/// Reads the copy that a running daemon saved, without changing its state directory.
+pub(super) fn peek(folder: &Path, key: ListKey) -> Option<SavedList> {
+    let payload = store::peek(folder, &section(key), VERSION)?;
+    SavedList::decode(&payload).ok()
 }
 
 /// A copy that was read from the state directory.

@@ -121,6 +121,19 @@ async fn a_file_that_halves_is_believed_at_the_second_look() {
     assert_eq!(row.failures, [("shrunken", 1)]);
 }
 
+#[test]
+fn a_probe_knows_the_torrents_of_saved_copies() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), "[{file: a}, {file: b}]");
+    peek(&mut config);
+    assert!(config.torrents.is_empty());
+    let copies = Copies::new(Some(store(folder.path())));
+    copies.save(key_of(&config), saved(3)).unwrap();
+    config.state.path = Some(folder.path().join("state"));
+    peek(&mut config);
+    assert_eq!(config.torrents.len(), 3);
+}
+
 #[tokio::test]
 async fn a_list_that_leaves_the_configuration_loses_its_copy() {
     let folder = tempfile::tempdir().unwrap();
