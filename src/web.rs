@@ -17,6 +17,7 @@
 //! | `GET /api/v1/events?torrent=&since=&until=&page=&limit=` | the latest events |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //! | `GET /api/v1/trackers`, `…/NAME` | trackers, and how many torrents they know |
+//! | `GET /api/v1/lists` | torrent lists, whether they are usable, and when they are fetched |
 //! | `GET /api/v1/countries` | the peers of all torrents by country |
 //! | `GET /api/v1/openapi.json` | the description of all this |
 //! | `GET /torrents.json`, `.csv`, `.atom`, `.magnets.txt` | the same queries as files |

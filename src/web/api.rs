@@ -6,7 +6,7 @@
 //!
 //! | File | Contents |
 //! |---|---|
-//! | `torrents`, `collections`, `trackers`, `countries`, `causes` | the answers |
+//! | `torrents`, `collections`, `trackers`, `lists`, `countries`, `causes` | the answers |
 //! | `paging` | parts of lists |
 //! | `values` | values that several answers have |
 //! | `error` | why a request is not answered |
@@ -15,6 +15,7 @@ mod causes;
 mod collections;
 pub(super) mod countries;
 pub(super) mod error;
+mod lists;
 mod paging;
 mod torrents;
 mod trackers;
@@ -28,6 +29,7 @@ use seedwatch_exporter::response::text;
 use self::causes::Causes;
 use self::collections::{Collections, collection};
 use self::countries::Countries;
+use self::lists::Lists;
 use self::paging::PageQuery;
 use self::torrents::TorrentList;
 pub(super) use self::torrents::privacy;
@@ -46,6 +48,7 @@ const TORRENTS: &str = "/api/v1/torrents";
 const COLLECTIONS: &str = "/api/v1/collections";
 const EVENTS: &str = "/api/v1/events";
 const TRACKERS: &str = "/api/v1/trackers";
+const LISTS: &str = "/api/v1/lists";
 const COUNTRIES: &str = "/api/v1/countries";
 /// The document that describes the API.
 const OPENAPI: &str = "/api/v1/openapi.json";
@@ -60,6 +63,7 @@ pub(super) enum Endpoint {
     Collection(String),
     Trackers,
     Tracker(String),
+    Lists,
     Countries,
     Events,
     Causes,
@@ -74,6 +78,7 @@ impl Endpoint {
             COLLECTIONS => Some(Self::Collections),
             EVENTS => Some(Self::Events),
             TRACKERS => Some(Self::Trackers),
+            LISTS => Some(Self::Lists),
             COUNTRIES => Some(Self::Countries),
             CAUSES => Some(Self::Causes),
             OPENAPI => Some(Self::OpenApi),
@@ -118,6 +123,7 @@ impl Endpoint {
                 let fields = state.generations.version(&snapshot);
                 stream_json(state, request, move || (fields, Countries(snapshot))).await
             }
+            Self::Lists => json(&Lists::of(&snapshot)),
             Self::Causes => json(&Causes::of(&snapshot)),
             Self::OpenApi => openapi(),
             Self::Torrents | Self::Events | Self::Collections | Self::Trackers => {

@@ -76,6 +76,8 @@ async fn every_endpoint_knows_its_methods() {
         ("DELETE /", 405, Some("GET, HEAD")),
         ("GET /index.html", 404, None),
         ("GET /api/v1/collections", 200, None),
+        ("GET /api/v1/lists", 200, None),
+        ("POST /api/v1/lists", 405, Some("GET, HEAD")),
         ("GET /api/v1/causes", 200, None),
         ("POST /api/v1/causes", 405, Some("GET, HEAD")),
         ("PUT /api/v1/collections", 405, Some("GET, HEAD")),
@@ -284,6 +286,36 @@ async fn the_effective_configuration_is_shown() {
     let answer = ask(&server, "GET /config", "").await;
     assert_eq!(answer.text(), yaml);
     assert_eq!(answer.headers[CONTENT_TYPE], "text/plain; charset=utf-8");
+}
+
+#[tokio::test]
+async fn lists_are_json() {
+    let server = serve(sample::snapshot());
+    let lists = ask(&server, "GET /api/v1/lists", "").await;
+    assert_eq!(lists.headers[CONTENT_TYPE], "application/json");
+    let lists: serde_json::Value = serde_json::from_slice(&lists.body).unwrap();
+    let down = serde_json::json!({
+        "name": "books",
+        "up": false,
+        "reason": "html",
+        "detail": "a web page instead of a list",
+        "entries": 18_000,
+        "last_success": 1_790_000_010,
+        "next_fetch": 1_790_000_400,
+        "failures": {"html": 2, "timeout": 1},
+    });
+    let new = serde_json::json!({
+        "name": "https://list.example:443",
+        "up": null,
+        "reason": null,
+        "detail": null,
+        "entries": null,
+        "last_success": null,
+        "next_fetch": null,
+        "failures": {},
+    });
+    let expected = serde_json::json!({"taken": 1_790_000_100, "lists": [down, new]});
+    assert_eq!(lists, expected);
 }
 
 #[tokio::test]

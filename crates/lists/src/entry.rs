@@ -174,6 +174,11 @@ impl Collector {
         skipped.total() - u64::from(skipped.of(SkipReason::Duplicate))
     }
 
+    /// Returns whether an entry can be used.
+    pub(crate) fn has_entries(&self) -> bool {
+        !self.list.entries.is_empty()
+    }
+
     /// Returns the list.
     ///
     /// # Errors
