@@ -98,13 +98,14 @@ impl<'a> Item<'a> {
         let copies = match self.entry.copies {
             Some(1) => "1 known seeder".to_owned(),
             Some(copies) => format!("{copies} known seeders"),
-            None => "no source counts seeders".to_owned(),
+            None => "no source counts seeders now".to_owned(),
         };
-        let recovering = match self.entry.is_recovering {
-            true => "; well again, but not yet for long enough",
-            false => "",
+        let doubt = match (self.entry.is_recovering, self.entry.is_remembered) {
+            (true, _) => "; well again, but not yet for long enough",
+            (false, true) => "; it needed seeding when this was last known",
+            (false, false) => "",
         };
-        format!("{state}, {copies}{recovering}")
+        format!("{state}, {copies}{doubt}")
     }
 }
 
