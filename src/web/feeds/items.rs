@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 
 use super::file;
+use crate::web::lookup;
 use seedwatch_core::magnet;
 use seedwatch_core::needs_seeding::Entry;
 use seedwatch_core::snapshot::{Snapshot, TorrentView, Unix};
@@ -17,6 +18,8 @@ pub(super) struct Item<'a> {
     pub(super) file: Option<String>,
     /// How the link differs from the published one, in sentences.
     pub(super) difference: Vec<String>,
+    /// The last segment of the address of its page.
+    pub(super) segment: String,
     /// Names the torrent among all torrents of the world, and never changes.
     pub(super) urn: String,
 }
@@ -47,6 +50,7 @@ impl<'a> Item<'a> {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            segment: lookup::segment(entry.view.torrent),
             urn,
         })
     }

@@ -12,12 +12,9 @@
 use std::fmt::{self, Write as _};
 use std::time::{Duration, UNIX_EPOCH};
 
-use percent_encoding::utf8_percent_encode;
-
 use super::items::Item;
 use super::query::{FeedQuery, Format, Link};
 use crate::web::escape::Xml;
-use crate::web::route::SEGMENT;
 use seedwatch_core::needs_seeding::Selection;
 use seedwatch_core::snapshot::{Family, Unix};
 
@@ -82,10 +79,7 @@ fn write_item(xml: &mut String, query: &FeedQuery, item: &Item<'_>, root: &str) 
     match query.link {
         Link::Magnet | Link::Torrent => writeln!(xml, "<link>{url}</link>")?,
         Link::Page => {
-            let page = format!(
-                "{root}torrents/{}",
-                utf8_percent_encode(item.name(), SEGMENT)
-            );
+            let page = format!("{root}torrents/{}", item.segment);
             writeln!(xml, "<link>{}</link>", Xml(&page))?;
         }
     }
