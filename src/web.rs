@@ -25,7 +25,7 @@
 //! | `GET /api/v1/needs-seeding` (`…/api` for Torznab), `/dyn/generate_torrents` | what a helper should seed |
 //! | `GET /torrent-files/NAME.torrent` | the torrent file, if the configuration names one |
 //!
-//! With `--web.public`, there are no metrics, no configuration and no reload.
+//! With `--web.public`, there are no metrics, no configuration, no reload and no private torrents.
 //!
 //! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. Errors
 //! of the API are JSON, and a parameter that an endpoint does not know is one. TLS, passwords and
@@ -44,6 +44,7 @@ mod exports;
 mod feeds;
 mod heartbeat;
 mod links;
+mod lookup;
 mod pages;
 mod parameters;
 mod query;
@@ -131,12 +132,18 @@ impl State {
         self
     }
 
-    /// Sets whether strangers may read (`--web.public`): metrics, configuration and reload are then
-    /// not there.
+    /// Sets whether strangers may read (`--web.public`): metrics, configuration, reload and
+    /// private torrents are then not there.
     #[must_use]
     pub fn with_public(mut self, is_public: bool) -> Self {
         self.is_public = is_public;
         self
+    }
+
+    /// Shows another snapshot, to those who may read.
+    pub fn show(&self, mut snapshot: Snapshot) {
+        snapshot.config.is_public = self.is_public;
+        self.snapshot.store(Arc::new(snapshot));
     }
 
     /// Returns what pages say about the server.

@@ -1,13 +1,14 @@
 //! `/api/v1/events`: the latest events, as JSON.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
+use super::lookup;
 use super::parameters::{Parameters, QueryError};
 use seedwatch_core::events::StateEvent;
-use seedwatch_core::snapshot::{Snapshot, Unix};
-use seedwatch_torrent::{Hashes, InfoHash};
+use seedwatch_core::snapshot::{Snapshot, Torrent, Unix};
+use seedwatch_torrent::InfoHash;
 
 /// Events that are returned if the query does not say how many.
 const DEFAULT_LIMIT: usize = 100;
@@ -128,6 +129,9 @@ pub(super) struct EventView<'a> {
     pub(super) torrent: Option<&'a str>,
     /// The info-hash that identifies the torrent.
     pub(super) infohash: String,
+    /// The torrent, if it is configured.
+    #[serde(skip)]
+    pub(super) configured: Option<&'a Torrent>,
     pub(super) from: &'static str,
     pub(super) to: &'static str,
     /// The code of the reason.
@@ -139,8 +143,9 @@ pub(super) struct EventView<'a> {
 impl<'a> Events<'a> {
     /// Returns the events that a query asks for.
     pub(super) fn of(snapshot: &'a Snapshot, query: EventQuery) -> Self {
+        let readable = Readable::of(snapshot);
         let latest = snapshot.events.latest(snapshot.taken);
-        let wanted = latest.filter(|event| query.selects(event));
+        let wanted = latest.filter(|event| query.selects(event) && readable.has(event));
         let mut wanted = wanted.skip((query.page - 1).saturating_mul(query.limit));
         let shown: Vec<_> = wanted.by_ref().take(query.limit).copied().collect();
         Self {
@@ -151,39 +156,70 @@ impl<'a> Events<'a> {
     }
 }
 
-/// Returns the identity of a torrent: of a configured one by its name or an info-hash, or the
-/// info-hash itself.
+/// Of which torrents readers may see events.
+pub(super) enum Readable {
+    All,
+    /// Only of these.
+    Of(HashSet<InfoHash>),
+}
+
+impl Readable {
+    /// Returns it. Strangers see those of configured torrents that are shown to them: one that is
+    /// gone may have been private. Passes over the torrents once.
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        if !snapshot.config.is_public {
+            return Self::All;
+        }
+        let events = snapshot.events.latest(snapshot.taken);
+        let with_events: HashSet<_> = events.map(|event| event.torrent).collect();
+        let shown = snapshot.torrents.iter().filter(|it| snapshot.shows(it));
+        let shown = shown.filter_map(|torrent| torrent.hashes.wire().next());
+        Self::Of(shown.filter(|hash| with_events.contains(hash)).collect())
+    }
+
+    /// Returns whether readers may see an event.
+    pub(super) fn has(&self, event: &StateEvent) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(shown) => shown.contains(&event.torrent),
+        }
+    }
+}
+
+/// Returns the identity of a torrent: of a configured one by an info-hash or its name, or the
+/// info-hash itself. Strangers cannot ask whether a hash was watched.
 pub(super) fn find(snapshot: &Snapshot, text: &str) -> Option<InfoHash> {
     let torrents = &snapshot.torrents;
-    if let Ok(index) = torrents.binary_search_by(|torrent| (*torrent.name).cmp(text)) {
-        return torrents[index].hashes.wire().next();
+    let configured = lookup::find(snapshot, text).and_then(|index| torrents.get(index));
+    match configured {
+        Some(torrent) => torrent.hashes.wire().next(),
+        None => lookup::wire_hash(text).filter(|_| !snapshot.config.is_public),
     }
-    let hash = Hashes::parse(text).ok()?.wire().next()?;
-    let configured = torrents
-        .iter()
-        .find(|torrent| torrent.hashes.wire().any(|other| other == hash));
-    configured.map_or(Some(hash), |torrent| torrent.hashes.wire().next())
 }
 
 /// Returns events with the names of their torrents. Passes over the torrents once.
 pub(super) fn resolve<'a>(snapshot: &'a Snapshot, events: &[StateEvent]) -> Vec<EventView<'a>> {
-    let mut names: HashMap<InfoHash, Option<&str>> =
+    let mut found: HashMap<InfoHash, Option<&Torrent>> =
         events.iter().map(|event| (event.torrent, None)).collect();
-    if !names.is_empty() {
+    if !found.is_empty() {
         for torrent in snapshot.torrents.iter() {
             let hash = torrent.hashes.wire().next();
-            if let Some(name) = hash.and_then(|hash| names.get_mut(&hash)) {
-                *name = Some(&torrent.name);
+            if let Some(found) = hash.and_then(|hash| found.get_mut(&hash)) {
+                *found = Some(torrent);
             }
         }
     }
-    let view = |event: &StateEvent| EventView {
-        torrent: names.get(&event.torrent).copied().flatten(),
-        infohash: event.torrent.to_string(),
-        from: event.from.as_label(),
-        to: event.to.as_label(),
-        reason: event.reason.as_label(),
-        at: event.at.get().map(|at| at.0),
+    let view = |event: &StateEvent| {
+        let configured = found.get(&event.torrent).copied().flatten();
+        EventView {
+            torrent: configured.map(|torrent| &*torrent.name),
+            infohash: event.torrent.to_string(),
+            configured,
+            from: event.from.as_label(),
+            to: event.to.as_label(),
+            reason: event.reason.as_label(),
+            at: event.at.get().map(|at| at.0),
+        }
     };
     events.iter().map(view).collect()
 }

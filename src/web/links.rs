@@ -4,7 +4,9 @@ use std::fmt::Display;
 
 use percent_encoding::utf8_percent_encode;
 
+use super::lookup;
 use super::route::SEGMENT;
+use seedwatch_core::snapshot::Torrent;
 use seedwatch_torrent::Hashes;
 
 /// Returns a text as a segment of a path, or as a value of a query.
@@ -13,8 +15,8 @@ pub(super) fn segment(text: &str) -> impl Display {
 }
 
 /// Returns the path of the page of a torrent without its first slash.
-pub(super) fn torrent_page(name: &str) -> String {
-    format!("torrents/{}", segment(name))
+pub(super) fn torrent_page(torrent: &Torrent) -> String {
+    format!("torrents/{}", lookup::segment(torrent))
 }
 
 /// Returns the name of a torrent among all torrents of the world. It never changes.

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::paging;
 use super::values::{ByFamily, ByWindow, ProbeFailure};
+use crate::web::lookup;
 use crate::web::query::{Selection, TorrentQuery};
 use seedwatch_core::snapshot::{
     AnnounceRow, CountryPeers, GeoBreakdown, Privacy, Snapshot, Source, TorrentView,
@@ -78,17 +79,13 @@ impl Serialize for TorrentList {
     }
 }
 
-/// Returns the torrent of this name. Snapshots are sorted by name. `empty` is the breakdown of a
-/// swarm without peers.
+/// Returns the torrent of this info-hash or name. `empty` is the breakdown of a swarm without peers.
 pub(super) fn torrent<'a>(
     snapshot: &'a Snapshot,
     empty: &'a GeoBreakdown,
     name: &str,
 ) -> Option<Torrent<'a>> {
-    let index = snapshot
-        .torrents
-        .binary_search_by(|torrent| (*torrent.name).cmp(name))
-        .ok()?;
+    let index = lookup::find(snapshot, name)?;
     Some(torrent_view(snapshot, snapshot.row(index)?, empty))
 }
 

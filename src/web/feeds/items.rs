@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use super::file;
-use crate::web::links::urn;
+use crate::web::links::{torrent_page, urn};
 use seedwatch_core::magnet;
 use seedwatch_core::needs_seeding::Entry;
 use seedwatch_core::snapshot::{Snapshot, TorrentView, Unix};
@@ -52,6 +52,11 @@ impl<'a> Item<'a> {
         self.file.as_ref().unwrap_or(&self.magnet).clone()
     }
 
+    /// Returns the path of the page of the torrent without its first slash.
+    pub(super) fn page(&self) -> String {
+        torrent_page(self.view.torrent)
+    }
+
     pub(super) fn name(&self) -> &'a str {
         &self.view.torrent.name
     }
@@ -94,13 +99,14 @@ impl<'a> Item<'a> {
         let copies = match self.entry.copies {
             Some(1) => "1 known seeder".to_owned(),
             Some(copies) => format!("{copies} known seeders"),
-            None => "no source counts seeders".to_owned(),
+            None => "no source counts seeders now".to_owned(),
         };
-        let recovering = match self.entry.is_recovering {
-            true => "; well again, but not yet for long enough",
-            false => "",
+        let doubt = match (self.entry.is_recovering, self.entry.is_remembered) {
+            (true, _) => "; well again, but not yet for long enough",
+            (false, true) => "; it needed seeding when this was last known",
+            (false, false) => "",
         };
-        format!("{state}, {copies}{recovering}")
+        format!("{state}, {copies}{doubt}")
     }
 }
 

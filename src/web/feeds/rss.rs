@@ -15,7 +15,6 @@ use super::items::Item;
 use super::query::{FeedQuery, Format, Link};
 use super::torznab;
 use crate::web::escape::Xml;
-use crate::web::links::torrent_page;
 use crate::web::timestamp::http_date;
 use seedwatch_core::needs_seeding::Selection;
 use seedwatch_core::snapshot::Family;
@@ -91,7 +90,7 @@ fn write_item(
         Link::Magnet | Link::Torrent => writeln!(xml, "<link>{url}</link>")?,
         Link::Page => {
             if let Some(root) = root {
-                let page = format!("{root}{}", torrent_page(item.name()));
+                let page = format!("{root}{}", item.page());
                 writeln!(xml, "<link>{}</link>", Xml(&page))?;
             }
         }

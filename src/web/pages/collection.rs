@@ -51,7 +51,7 @@ pub(super) fn write(
         let collection = view.torrent.collection();
         collection.is_some_and(|collection| **collection == *name)
     });
-    let counts = ByUrgency::of(own, WORST);
+    let counts = ByUrgency::of(snapshot, own, WORST);
     let query = TorrentQuery::default().filtered(|filter| {
         filter.collection = Some(name.to_owned());
     });

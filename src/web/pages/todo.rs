@@ -54,7 +54,7 @@ struct ShownCause<'a> {
 
 /// Writes the page.
 pub(super) fn write(snapshot: &Snapshot, site: &Site, to: &mut impl fmt::Write) -> fmt::Result {
-    let counts = ByUrgency::of(snapshot.rows().enumerate(), WORST);
+    let counts = ByUrgency::of(snapshot, snapshot.rows().enumerate(), WORST);
     let total = counts.total();
     let title = format!("{} of {total} torrents dead", counts.count(State::Dead));
     let address = Address::of(Section::Todo);

@@ -57,7 +57,7 @@ pub(super) fn write(
         let mut announces = view.announces.iter();
         announces.any(|announce| announce.tracker == id)
     });
-    let counts = ByUrgency::of(uses, WORST);
+    let counts = ByUrgency::of(snapshot, uses, WORST);
     let query = TorrentQuery::default().filtered(|filter| {
         filter.tracker = Some(row.label.to_string());
     });

@@ -1,7 +1,7 @@
 //! The torrents of a page, the most urgent first.
 
 use crate::web::query::rank;
-use seedwatch_core::snapshot::TorrentView;
+use seedwatch_core::snapshot::{Snapshot, TorrentView};
 use seedwatch_core::verdict::State;
 
 /// Number of ranks: one per state, and one for living torrents with a condition.
@@ -24,8 +24,10 @@ pub(super) struct ByUrgency {
 }
 
 impl ByUrgency {
-    /// Sorts torrents with their indices. Keeps the first `most` of each rank.
+    /// Sorts the torrents that readers may know, with their indices. Keeps the first `most` of each
+    /// rank.
     pub(super) fn of<'a>(
+        snapshot: &Snapshot,
         torrents: impl Iterator<Item = (usize, TorrentView<'a>)>,
         most: usize,
     ) -> Self {
@@ -35,6 +37,7 @@ impl ByUrgency {
             needy: 0,
             torrents: Default::default(),
         };
+        let torrents = torrents.filter(|(_, view)| snapshot.shows(view.torrent));
         torrents.for_each(|(index, view)| all.add(index, view));
         all
     }

@@ -273,3 +273,33 @@ async fn an_entry_keeps_the_time_of_its_need_while_it_recovers() {
     );
     assert_eq!(last["needy_since"], needy_since.0);
 }
+
+/// After a restart nobody has counted seeders yet.
+#[tokio::test]
+async fn an_entry_whose_need_is_only_remembered_says_so() {
+    let mut snapshot = sample::snapshot();
+    let rows: Vec<_> = snapshot
+        .rows()
+        .map(|view| {
+            let mut row = *view.row;
+            if view.torrent.size.is_some() {
+                row.needy_since = Unix(1_780_000_000).into();
+                (row.seeders, row.dht_seeders) = Default::default();
+            }
+            let announces = view.announces.to_vec();
+            (view.torrent.clone(), row, announces, view.windows.cloned())
+        })
+        .collect();
+    snapshot = snapshot.with_torrents(rows);
+    let answer = get(snapshot.clone(), API).await;
+    let feed: Value = serde_json::from_str(answer.text()).unwrap();
+    let last = feed["torrents"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&last["state"], &last["recovering"], &last["copies"]),
+        (&"alive".into(), &false.into(), &Value::Null)
+    );
+    let rss = get(snapshot, &format!("{API}?format=rss")).await;
+    let why = "alive, no source counts seeders now; it needed seeding when this was last known";
+    assert!(rss.text().contains(why), "{}", rss.text());
+    assert!(!rss.text().contains("well again"));
+}
