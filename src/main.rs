@@ -95,8 +95,14 @@ fn check(cli: &Cli) -> Result<(), BoxError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let files = config.lists.check_files();
+    if files.is_err() {
+        let _ = web_config.map_err(|failed| report(&failed));
+        return Ok(files?);
+    }
     web_config?;
-    info!(torrents = config.torrents.len(), "configuration is valid");
+    let (torrents, lists) = (config.torrents.len(), config.lists.all.len());
+    info!(torrents, lists, "configuration is valid");
     Ok(())
 }
 

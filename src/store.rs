@@ -106,6 +106,12 @@ pub fn peek_table(folder: &Path) -> Vec<Contact> {
         .unwrap_or_default()
 }
 
+/// Reads a section that a running daemon saved last, without changing its directory. Returns `None`
+/// if it cannot be read.
+pub fn peek(folder: &Path, section: &str, version: u16) -> Option<Vec<u8>> {
+    folder::peek(folder, section, version)
+}
+
 impl Store {
     /// Loads the nodes saved last, with the error if they cannot be loaded. If no nodes were saved,
     /// returns neither nodes nor an error.

@@ -14,17 +14,18 @@
 //! | `GET /api/v1/torrents` | the torrents that a query selects; without one all of them |
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
 //! | `GET /api/v1/causes` | what several torrents suffer from |
-//! | `GET /api/v1/events?torrent=&since=&limit=` | the latest events |
+//! | `GET /api/v1/events?torrent=&since=&until=&page=&limit=` | the latest events |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //! | `GET /api/v1/trackers`, `…/NAME` | trackers, and how many torrents they know |
+//! | `GET /api/v1/lists` | torrent lists, whether they are usable, and when they are fetched |
 //! | `GET /api/v1/countries` | the peers of all torrents by country |
 //! | `GET /api/v1/openapi.json` | the description of all this |
 //! | `GET /torrents.json`, `.csv`, `.atom`, `.magnets.txt` | the same queries as files |
 //! | `GET /events.atom`, `GET /trackers.txt` | events as a feed; trackers that work |
-//! | `GET /api/v1/needs-seeding`, `/dyn/generate_torrents` | what a helper should seed |
+//! | `GET /api/v1/needs-seeding` (`…/api` for Torznab), `/dyn/generate_torrents` | what a helper should seed |
 //! | `GET /torrent-files/NAME.torrent` | the torrent file, if the configuration names one |
 //!
-//! With `--web.public`, there are no metrics, no configuration and no reload.
+//! With `--web.public`, there are no metrics, no configuration, no reload and no private torrents.
 //!
 //! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. Errors
 //! of the API are JSON, and a parameter that an endpoint does not know is one. TLS, passwords and
@@ -43,6 +44,8 @@ mod events;
 mod exports;
 mod feeds;
 mod heartbeat;
+mod links;
+mod lookup;
 mod pages;
 mod parameters;
 mod query;
@@ -130,12 +133,18 @@ impl State {
         self
     }
 
-    /// Sets whether strangers may read (`--web.public`): metrics, configuration and reload are then
-    /// not there.
+    /// Sets whether strangers may read (`--web.public`): metrics, configuration, reload and
+    /// private torrents are then not there.
     #[must_use]
     pub fn with_public(mut self, is_public: bool) -> Self {
         self.is_public = is_public;
         self
+    }
+
+    /// Shows another snapshot, to those who may read.
+    pub fn show(&self, mut snapshot: Snapshot) {
+        snapshot.config.is_public = self.is_public;
+        self.snapshot.store(Arc::new(snapshot));
     }
 
     /// Returns what pages say about the server.

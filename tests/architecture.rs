@@ -20,7 +20,9 @@ const MODULES: [(&str, &[&str]); 7] = [
 ];
 
 /// Crates that take bytes, values and the time, and return values.
-const PURE_CRATES: [&str; 6] = ["core", "dht", "distinct", "lists", "torrent", "tracker"];
+const PURE_CRATES: [&str; 7] = [
+    "core", "dht", "distinct", "lists", "peer", "torrent", "tracker",
+];
 
 /// Code that reads a clock, opens a socket or a file, starts a thread, or draws random numbers
 /// without a seed from its caller.

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use seedwatch_lists::{Format, ListFormat, SavedList, parse};
+use seedwatch_lists::{Format, ListFormat, SavedList, explain, parse};
 
 fuzz_target!(|input: &[u8]| {
     let _ = SavedList::decode(input);
@@ -16,12 +16,18 @@ fuzz_target!(|input: &[u8]| {
         format: kinds[usize::from(*kind) % kinds.len()],
         ..ListFormat::default()
     };
-    if let Ok(list) = parse(bytes, &format, None) {
-        assert!(!list.entries.is_empty());
-        let saved = SavedList {
-            entries: list.entries.into(),
-            ..SavedList::default()
-        };
-        assert_eq!(SavedList::decode(&saved.encode()), Ok(saved));
+    match parse(bytes, &format, None) {
+        Ok(list) => {
+            assert!(!list.entries.is_empty());
+            let saved = SavedList {
+                entries: list.entries.into(),
+                ..SavedList::default()
+            };
+            assert_eq!(SavedList::decode(&saved.encode()), Ok(saved));
+        }
+        Err(failure) => {
+            let detail = explain(bytes, &format, None, failure).unwrap_or_default();
+            assert!(detail.chars().count() < 2000);
+        }
     }
 });

@@ -4,17 +4,21 @@
 //! |---|---|
 //! | `fetch` | one fetch of a URL, or one read of a file |
 //! | `watched` | the state of one list between fetches |
+//! | `key` | what lists and their copies are told apart by |
 //! | `copies` | last good copies in the state directory |
 //! | `worker` | the task that fetches what is due |
 //!
-//! The worker tells the main loop when entries changed; the main loop merges them with its
+//! The worker tells the main loop when entries changed. The main loop merges them with its
 //! configuration on a thread of its own ([`Config::merge`](crate::config::Config::merge)), and
-//! applies the result as a reload does. Nothing of this waits for a server or a disk.
+//! applies the result as a reload does. The main loop waits for no server and no disk.
 
 mod copies;
 mod fetch;
+mod key;
 mod watched;
 mod worker;
+
+pub(super) use copies::Copies as ListCopies;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +27,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, List, Merged};
 use copies::Copies;
+use key::{ListKey, continued};
 use seedwatch_clock::Clock;
 use seedwatch_core::snapshot::ListRow;
 use seedwatch_lists::Entry;
@@ -64,6 +69,16 @@ pub(super) struct MergedLists {
 }
 
 impl Shared {
+    /// Returns the state without lists, whose last good copies are `copies`.
+    pub(super) fn new(copies: Copies, clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            copies,
+            clock,
+            changed: Notify::new(),
+        })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // No code that holds the lock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -81,30 +96,63 @@ impl Shared {
 
     /// Returns the entries of these lists, and their version.
     fn entries(&self, lists: &[Arc<List>]) -> (ListEntries, u64) {
-        let ids: Vec<u64> = lists.iter().map(|list| copies::id(list)).collect();
-        let known = |state: &State, id| state.watched.iter().any(|it| it.id() == id);
-        let new: Vec<u64> = {
+        let keys: Vec<ListKey> = lists.iter().map(|list| ListKey::of(list)).collect();
+        let (new, in_use) = {
             let state = self.state();
-            let ids = ids.iter().copied();
-            ids.filter(|id| !known(&state, *id)).collect()
+            let continued = state.continued(&keys);
+            let is_new = |(key, known): (&ListKey, &Option<usize>)| known.is_none().then_some(*key);
+            let new: Vec<ListKey> = keys.iter().zip(&continued).filter_map(is_new).collect();
+            let known = continued.iter().flatten().map(|n| &state.watched[*n]);
+            (new, known.filter_map(Watched::copy_key).collect::<Vec<_>>())
         };
-        let loaded = self.copies.load(&new);
+        let loaded = self.copies.load(&new, &in_use);
         let state = self.state();
-        let entries = lists.iter().zip(ids).map(|(list, id)| {
-            let watched = state.watched.iter().find(|it| it.id() == id);
-            let entries = match watched {
-                Some(watched) => watched.entries(),
-                None => loaded.get(&id).map(|copy| Arc::clone(&copy.entries)),
+        let continued = state.continued(&keys);
+        let lists = lists.iter().zip(keys).zip(continued);
+        let entries = lists.map(|((list, key), known)| {
+            let entries = match known {
+                Some(known) => state.watched[known].entries(),
+                None => loaded.get(&key).map(|it| Arc::clone(&it.copy.entries)),
             };
             (Arc::clone(list), entries.unwrap_or_default())
         });
         (entries.collect(), state.version)
     }
+
+    /// Replaces the lists. Those that were watched before keep their state, and are fetched early
+    /// as far as that is polite.
+    pub(super) fn configure(&self, lists: &[Arc<List>], downloader: Downloader) {
+        let keys: Vec<ListKey> = lists.iter().map(|list| ListKey::of(list)).collect();
+        let mut state = self.state();
+        let continued = state.continued(&keys);
+        let before = std::mem::take(&mut state.watched).into_iter();
+        let mut before: Vec<Option<Watched>> = before.map(Some).collect();
+        for ((list, key), known) in lists.iter().zip(keys).zip(continued) {
+            let (list, known) = (Arc::clone(list), known.and_then(|n| before[n].take()));
+            state.watched.push(match known {
+                Some(known) => known.reloaded(list, key),
+                None => Watched::new(list, key, self.copies.take(key)),
+            });
+        }
+        state.downloader = Some(downloader);
+        let kept = state.watched.iter().filter_map(Watched::copy_key).collect();
+        drop(state);
+        self.copies.forget_all_but(kept);
+        self.changed.notify_one();
+    }
+}
+
+impl State {
+    /// Returns for each list the index of the watched one that it continues.
+    fn continued(&self, keys: &[ListKey]) -> Vec<Option<usize>> {
+        let known: Vec<ListKey> = self.watched.iter().map(Watched::key).collect();
+        continued(keys, &known)
+    }
 }
 
 impl ListWatcher {
-    /// Starts the worker, which has no list yet. It sends a word when entries changed; one that
-    /// waits is enough.
+    /// Starts the worker, which has no list yet. The worker sends a message after entries changed,
+    /// unless the main loop has not taken the last message yet.
     pub(super) fn start(shared: Arc<Shared>, changed: mpsc::Sender<()>) -> Self {
         let worker = tokio::spawn(worker::run(Arc::clone(&shared), changed));
         Self { shared, worker }
@@ -128,7 +176,8 @@ impl ListWatcher {
     /// Returns the state of the lists, sorted by name.
     pub(super) fn rows(&self) -> Arc<[ListRow]> {
         let state = self.shared.state();
-        let mut rows: Vec<ListRow> = state.watched.iter().map(Watched::row).collect();
+        let now = self.shared.clock.now();
+        let mut rows: Vec<ListRow> = state.watched.iter().map(|it| it.row(now)).collect();
         rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         rows.into()
     }
@@ -147,43 +196,27 @@ pub(super) async fn merge_saved(shared: &Arc<Shared>, config: &mut Config) -> u6
     })
 }
 
+/// Adds the entries of the copies that a running daemon saved, without changing its state directory.
+/// Reads files: call it where it delays nothing.
+pub(super) fn peek(config: &mut Config) {
+    let Some(folder) = &config.state.path else {
+        return;
+    };
+    let lists = config.lists.all.iter().filter_map(|list| {
+        let copy = copies::peek(folder, ListKey::of(list))?;
+        Some((Arc::clone(list), copy.entries))
+    });
+    let entries: ListEntries = lists.collect();
+    if !entries.is_empty() {
+        config.torrents = config.merge(&entries).torrents;
+    }
+}
+
 impl Drop for ListWatcher {
     fn drop(&mut self) {
         self.worker.abort();
     }
 }
-
-impl Shared {
-    /// Returns the state without lists. `store` keeps the copies; without one, none is kept.
-    pub(super) fn new(copies: Copies, clock: Clock) -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::default(),
-            copies,
-            clock,
-            changed: Notify::new(),
-        })
-    }
-
-    /// Replaces the lists. Those that were watched before keep their state.
-    pub(super) fn configure(&self, lists: &[Arc<List>], downloader: Downloader) {
-        let ids: Vec<u64> = lists.iter().map(|list| copies::id(list)).collect();
-        let mut state = self.state();
-        let mut before = std::mem::take(&mut state.watched);
-        for (list, id) in lists.iter().zip(&ids) {
-            let known = before.iter().position(|it| it.id() == *id);
-            state.watched.push(match known {
-                Some(known) => before.swap_remove(known).with(Arc::clone(list)),
-                None => Watched::new(Arc::clone(list), *id, self.copies.take(*id)),
-            });
-        }
-        state.downloader = Some(downloader);
-        drop(state);
-        self.copies.forget_all_but(ids);
-        self.changed.notify_one();
-    }
-}
-
-pub(super) use copies::Copies as ListCopies;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@
 //! | `events` | events, written within a second |
 //! | `torrents-N-n` | shard n of N: peers, last successes and daily histories of torrents |
 //! | `shared-N-n` | shard n of N: peers of collections and of all torrents |
-//! | `lists-N` | the last good copy of a list (see [`crate::app::lists`]) |
+//! | `lists-NAME-SOURCE` | the last good copy of a list (see [`crate::app::lists`]) |
 //! | `cliffs-N-n` | shard n of N: peers by country of the last two days, and falls |
 //!
 //! The daemon runs on whatever happens to the directory. No call waits for a disk that hangs:

@@ -158,20 +158,7 @@ impl Catalogue {
             (Name::Configured(_), _) | (Name::Display(_), Name::Display(_) | Name::None) => {}
             (_, name) => earlier.name = name,
         }
-        for (url, tier) in later.trackers.iter() {
-            match earlier.trackers.add(url, tier) {
-                Added::Yes => {}
-                Added::SameTracker => {
-                    warn(format!("a second announce URL of {url} is left out"));
-                }
-                Added::Full => {
-                    warn(format!(
-                        "trackers after the first {MAX_TRACKERS} are left out"
-                    ));
-                    break;
-                }
-            }
-        }
+        merge_trackers(&mut earlier.trackers, &later.trackers, &mut warn);
         earlier.file = earlier.file.or(later.file);
         for seed in later.web_seeds {
             if !earlier.web_seeds.contains(&seed) && earlier.web_seeds.len() < WebSeed::MAX {
@@ -197,12 +184,7 @@ impl Catalogue {
             true => later.size.or(earlier.size),
             false => earlier.size.or(later.size),
         };
-        // One private entry makes the torrent private (BEP 27); one consent suffices.
-        earlier.privacy = match (earlier.privacy, later.privacy) {
-            (Privacy::Consented, _) | (_, Privacy::Consented) => Privacy::Consented,
-            (Privacy::LeftAlone, _) | (_, Privacy::LeftAlone) => Privacy::LeftAlone,
-            (Privacy::Public, Privacy::Public) => Privacy::Public,
-        };
+        earlier.privacy = merge_privacy(earlier.privacy, later.privacy);
         earlier
     }
 
@@ -308,6 +290,31 @@ impl Catalogue {
             Some(file) => format!("{name}:{} ({file})", location.line),
             None => format!("{name}:{}", location.line),
         }
+    }
+}
+
+/// Adds the trackers of a later entry to those of an earlier one, as far as they fit.
+fn merge_trackers(earlier: &mut TrackerDraft, later: &TrackerDraft, warn: &mut impl FnMut(String)) {
+    for (url, tier) in later.iter() {
+        match earlier.add(url, tier) {
+            Added::Yes => {}
+            Added::SameTracker => warn(format!("a second announce URL of {url} is left out")),
+            Added::Full => {
+                return warn(format!(
+                    "trackers after the first {MAX_TRACKERS} are left out"
+                ));
+            }
+        }
+    }
+}
+
+/// Returns the privacy of a torrent with two entries: one private entry makes it private (BEP 27),
+/// and one consent suffices.
+fn merge_privacy(earlier: Privacy, later: Privacy) -> Privacy {
+    match (earlier, later) {
+        (Privacy::Consented, _) | (_, Privacy::Consented) => Privacy::Consented,
+        (Privacy::LeftAlone, _) | (_, Privacy::LeftAlone) => Privacy::LeftAlone,
+        (Privacy::Public, Privacy::Public) => Privacy::Public,
     }
 }
 

@@ -96,7 +96,8 @@ struct EffectiveList<'a> {
     items: Option<DoubleQuoted<String>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     fields: BTreeMap<&'static str, DoubleQuoted<&'a str>>,
-    interval: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     collection: Option<DoubleQuoted<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +128,9 @@ impl<'a> From<&'a Arc<List>> for EffectiveList<'a> {
             fields: given
                 .map(|(role, name)| (role.as_key(), DoubleQuoted(name)))
                 .collect(),
-            interval: DurationText(list.interval).to_string(),
+            interval: list
+                .has_interval()
+                .then(|| DurationText(list.interval).to_string()),
             collection: collection.map(|name| DoubleQuoted(&**name)),
             private: list.private.then_some(true),
             trackers: list.trackers.iter().map(|url| masked(url)).collect(),

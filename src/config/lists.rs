@@ -1,12 +1,15 @@
 //! `lists:`: files and URLs whose entries are watched too.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use seedwatch_input::yaml::{At, Fault, Report, SourceFile, Text};
-use seedwatch_lists::{Fields, Format, ItemPath, ListFormat, ListUrl, Role};
+use seedwatch_input::file;
+use seedwatch_input::yaml::{At, ConfigError, Fault, Report, SourceFile, Text, printable};
+use seedwatch_lists::{Fields, Format, Guard, ItemPath, ListFormat, ListUrl, Role};
 use seedwatch_torrent::{Torrent, TrackerUrl, check_name};
 
 use super::Accept;
@@ -32,6 +35,9 @@ const SHORTEST_IN_LABS: Duration = Duration::from_secs(1);
 /// The longest interval.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// Longest time that a file system may take to open a file.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The words of `format`.
 pub(super) const FORMATS: [(Format, &str); 5] = [
     (Format::Auto, "auto"),
@@ -52,6 +58,43 @@ pub struct Lists {
     pub everywhere: Vec<Arc<TrackerUrl>>,
 }
 
+impl Lists {
+    /// Checks that the files of lists can be read. [`Config::load`](super::Config::load) does not:
+    /// a daemon starts and reloads without them, with the last good copies.
+    ///
+    /// # Errors
+    /// One for each file that cannot be opened.
+    pub fn check_files(&self) -> Result<(), ConfigError> {
+        let mut report = Report::default();
+        for list in &self.all {
+            if let ListSource::File(path) = &list.source
+                && let Err(why) = check_file(path)
+            {
+                let mut fault = list.position.clone();
+                let is_glob = list.is_glob() && why.kind() == io::ErrorKind::NotFound;
+                let hint = if is_glob {
+                    "; a glob is not expanded here"
+                } else {
+                    ""
+                };
+                fault.message = format!("{}: cannot be read: {why}{hint}", path.display());
+                report.fault(fault);
+            }
+        }
+        report.finish().map(drop)
+    }
+}
+
+/// Opens a file, to see whether it can be read.
+fn check_file(path: &Path) -> io::Result<()> {
+    let path = path.to_owned();
+    let metadata = file::within("list", OPEN_TIMEOUT, move || File::open(path)?.metadata())??;
+    match metadata.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => Ok(()),
+    }
+}
+
 /// One list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct List {
@@ -59,6 +102,8 @@ pub struct List {
     pub name: Box<str>,
     /// Where the list is.
     pub source: ListSource,
+    /// Where the configuration names the source: an error without a message.
+    pub position: Fault,
     /// How the list is written.
     pub format: ListFormat,
     /// The time between two fetches.
@@ -71,6 +116,21 @@ pub struct List {
     pub trackers: Vec<Arc<TrackerUrl>>,
     /// Whether its private torrents may be probed (BEP 27).
     pub private: bool,
+}
+
+impl List {
+    /// Returns whether the name of the file looks like a glob.
+    fn is_glob(&self) -> bool {
+        match &self.source {
+            ListSource::File(path) => path.to_string_lossy().contains(['*', '?', '[']),
+            ListSource::Url(_) => false,
+        }
+    }
+
+    /// Returns whether `interval` has an effect: a file is looked at often anyway.
+    pub(super) fn has_interval(&self) -> bool {
+        matches!(self.source, ListSource::Url(_)) || self.interval < Guard::FILE_CHECK
+    }
 }
 
 /// Where a list is.
@@ -169,7 +229,7 @@ impl ListReader<'_> {
         let before = report.faults();
         let source = report.take(self.source_of(&list));
         let format = self.format(&list, report);
-        let interval = self.interval(list.interval.as_ref(), report);
+        let interval = self.interval(list.interval.as_ref(), list.file.is_some(), report);
         let name = self.name(list.name.as_ref(), "name", report);
         let collection = self.name(list.collection.as_ref(), "collection", report);
         let labels = check_labels(list.labels.unwrap_or_default(), report, |line, key, why| {
@@ -179,9 +239,14 @@ impl ListReader<'_> {
         let trackers = list.trackers.unwrap_or_default();
         let trackers = urls(self.source, &trackers, key, catalogue, report);
         let source = source.filter(|_| report.faults() == before)?;
+        let (line, key) = match &list.file {
+            Some(file) => (file.line, "file"),
+            None => (self.line, "url"),
+        };
         Some(List {
             name: name.unwrap_or_else(|| source.default_name()).into(),
             source,
+            position: self.fault(line, key, ""),
             format,
             interval,
             collection: collection.map(|name| catalogue.collection(&name)),
@@ -228,28 +293,46 @@ impl ListReader<'_> {
                 report.fault(self.fault(text.line, "items", message));
             }
         }
+        format.fields = self.fields(list, report);
+        if let (Some(text), Format::Lines | Format::Csv | Format::Rss) =
+            (&list.items, format.format)
+        {
+            let message = "has no effect unless format is json or auto";
+            report.fault(self.fault(text.line, "items", message));
+        }
+        format
+    }
+
+    fn fields(&self, list: &WrittenList<'_>, report: &mut Report) -> Fields {
         let mut fields = Vec::new();
+        let is_lines = list
+            .format
+            .as_ref()
+            .is_some_and(|it| it.as_str() == "lines");
         for (role, text) in list.fields.iter().flatten() {
             let Some(known) = Role::ALL.iter().find(|known| known.as_key() == &*role.0) else {
                 let keys: Vec<&str> = Role::ALL.iter().map(|role| role.as_key()).collect();
                 let message = format!("unknown key; known here: {}", keys.join(", "));
-                report.fault(self.fault(text.line, "fields", message));
+                let key = format!("fields.{}", printable(&role.0));
+                report.fault(self.fault(text.line, &key, message));
                 continue;
             };
+            let key = format!("fields.{}", known.as_key());
             let name = text.as_str();
             let keys = name.split('.').count();
             if name.is_empty() || name.len() > Fields::MAX_NAME || keys > Fields::MAX_KEYS {
                 let message = "must be the name of a field or column";
-                let key = format!("fields.{}", known.as_key());
+                report.fault(self.fault(text.line, &key, message));
+            } else if is_lines {
+                let message = "has no effect with format: lines";
                 report.fault(self.fault(text.line, &key, message));
             }
             fields.push((*known, name));
         }
-        format.fields = Fields::new(&fields);
-        format
+        Fields::new(&fields)
     }
 
-    fn interval(&self, text: Option<&Text<'_>>, report: &mut Report) -> Duration {
+    fn interval(&self, text: Option<&Text<'_>>, is_file: bool, report: &mut Report) -> Duration {
         let Some(text) = text else {
             return DEFAULT_INTERVAL;
         };
@@ -258,6 +341,12 @@ impl ListReader<'_> {
             Accept::Any => SHORTEST_IN_LABS,
         };
         let duration = parse_duration(text.as_str());
+        if is_file && duration.is_none_or(|it| it >= Guard::FILE_CHECK) {
+            let often = DurationText(Guard::FILE_CHECK);
+            let message = format!("has no effect with file, which is looked at every {often}");
+            report.fault(self.fault(text.line, "interval", message));
+            return DEFAULT_INTERVAL;
+        }
         let duration = duration.filter(|it| (shortest..=LONGEST_INTERVAL).contains(it));
         duration.unwrap_or_else(|| {
             let (least, most) = (DurationText(shortest), DurationText(LONGEST_INTERVAL));

@@ -29,8 +29,10 @@ impl Config {
         let Some(mut root): Option<raw::Root<'_>> = root else {
             return Err(report.into_error());
         };
-        if root.torrents.is_none() && root.include.is_none() && root.lists.is_none() {
-            report.fault(source.fault(1, "torrents", "the key is missing"));
+        let is_empty = root.torrents.is_none() && root.include.is_none() && root.lists.is_none();
+        if is_empty && !report.lacks("include") && !report.lacks("lists") {
+            let message = "the key is missing; include or lists would do, too";
+            report.fault(source.fault(1, "torrents", message));
         }
         let file = ConfigFile {
             source: &source,

@@ -1,7 +1,9 @@
 //! The torrents of a configuration, with the entries of its lists.
 //!
 //! The configuration has precedence: its torrents keep their names and hashes, whatever a list
-//! says, and a private one gets nothing from a list (BEP 27). URLs in lists are those of a third
+//! says, and a private one gets nothing from a list (BEP 27). One entry that says "private" makes a
+//! torrent of lists private, whatever the order of the lists; a torrent of the configuration then
+//! gets nothing from a list. URLs in lists are those of a third
 //! party, as in magnet links: they never lead into local networks.
 
 use std::collections::{HashMap, HashSet};
@@ -38,6 +40,7 @@ impl Config {
             };
         }
         let mut merger = Merger::new(self);
+        merger.note_private(lists);
         for (list, entries) in lists {
             let mut of_list = OfList {
                 list,
@@ -68,6 +71,9 @@ struct Merger<'a> {
     tracker_lists: HashSet<TrackerList>,
     /// Unions of two lists of trackers, by their addresses.
     unions: HashMap<(*const (), *const ()), TrackerList>,
+    /// The info-hashes that an entry says are private, and whether a list of such an entry may have
+    /// them probed.
+    private: HashMap<InfoHash, bool>,
     left_out: u64,
 }
 
@@ -101,15 +107,45 @@ impl<'a> Merger<'a> {
             interner,
             tracker_lists,
             unions: HashMap::new(),
+            private: HashMap::new(),
             left_out: 0,
+        }
+    }
+
+    /// Notes which torrents are private, before any is added.
+    fn note_private(&mut self, lists: &[(Arc<List>, Arc<[Entry]>)]) {
+        for (list, entries) in lists {
+            for entry in entries.iter().filter(|entry| entry.is_private) {
+                for hash in entry.hashes.wire() {
+                    *self.private.entry(hash).or_default() |= list.private;
+                }
+            }
+        }
+    }
+
+    /// Returns the privacy of the torrent of an entry of a list.
+    fn privacy(&self, entry: &Entry) -> Privacy {
+        let words = entry.hashes.wire();
+        let words = words.filter_map(|hash| self.private.get(&hash));
+        let consent = words.copied().reduce(|a, b| a || b);
+        match consent {
+            None => Privacy::Public,
+            Some(true) => Privacy::Consented,
+            Some(false) => Privacy::LeftAlone,
         }
     }
 
     /// Adds an entry, or what it says about a torrent that is known.
     fn add(&mut self, entry: &Entry, of_list: &mut OfList<'_>) {
         let known = entry.hashes.wire().find_map(|hash| self.by_hash.get(&hash));
+        let privacy = self.privacy(entry);
         if let Some(known) = known.copied() {
-            return self.enrich(known, entry, of_list);
+            return self.enrich(known, entry, privacy, of_list);
+        }
+        // A list with consent has this torrent: its info-hash is not told to trackers of others.
+        let list = of_list.list;
+        if privacy == Privacy::Consented && !(entry.is_private && list.private) {
+            return;
         }
         if self.torrents.len() >= MAX_TORRENTS {
             self.left_out += 1;
@@ -118,12 +154,6 @@ impl<'a> Merger<'a> {
         let index = self.torrents.len();
         self.by_hash
             .extend(entry.hashes.wire().map(|hash| (hash, index)));
-        let list = of_list.list;
-        let privacy = match (entry.is_private, list.private) {
-            (false, _) => Privacy::Public,
-            (true, true) => Privacy::Consented,
-            (true, false) => Privacy::LeftAlone,
-        };
         let trackers = self.trackers(entry, privacy == Privacy::Public, of_list);
         let details = Details {
             collection: list.collection.clone(),
@@ -144,8 +174,8 @@ impl<'a> Merger<'a> {
 
     /// Adds to a torrent what it lacks. A private torrent gets nothing: its info-hash is not told
     /// to further trackers.
-    fn enrich(&mut self, index: usize, entry: &Entry, of_list: &mut OfList<'_>) {
-        if self.torrents[index].privacy != Privacy::Public || entry.is_private {
+    fn enrich(&mut self, index: usize, entry: &Entry, privacy: Privacy, of_list: &mut OfList<'_>) {
+        if self.torrents[index].privacy != Privacy::Public || privacy != Privacy::Public {
             return;
         }
         let more = self.trackers(entry, true, of_list);
@@ -217,9 +247,9 @@ impl<'a> Merger<'a> {
             return union.clone();
         }
         let mut draft = TrackerDraft::of(known);
-        for (n, url) in more.iter().enumerate() {
-            let tier = more.tier(n).map_or(Tier::CONFIGURED, Tier::of);
-            draft.add(url, tier);
+        for url in more.iter() {
+            // The magnet link of the torrent was published without it.
+            draft.add(url, Tier::CONFIGURED);
         }
         let union = draft.interned(&mut self.tracker_lists);
         self.unions.insert(key, union.clone());
@@ -239,28 +269,27 @@ impl<'a> Merger<'a> {
         seeds
     }
 
-    /// Names the torrents of lists, of which the first comes after `configured` others.
+    /// Names the torrents of lists, of which the first comes after `configured` others. The first
+    /// with a display name keeps it.
     fn finish(mut self, configured: usize) -> Merged {
         let (known, added) = self.torrents.split_at_mut(configured);
         let mut taken: HashSet<Box<str>> = known.iter().map(|it| it.name.clone()).collect();
-        let mut counts: HashMap<Box<str>, u32> = HashMap::new();
-        for torrent in &*added {
-            *counts.entry(torrent.name.clone()).or_default() += 1;
-        }
+        let displays: HashSet<Box<str>> = added.iter().map(|it| it.name.clone()).collect();
         for torrent in added {
-            let display = &torrent.name;
-            let is_unique = counts.get(display) == Some(&1) && !taken.contains(display);
-            let name = match (&**display, is_unique) {
-                ("", _) => hash_name(&torrent.hashes).into(),
-                (_, true) => continue,
-                (display, false) => with_hash(display, &torrent.hashes, 8),
+            if !torrent.name.is_empty() && taken.insert(torrent.name.clone()) {
+                continue;
+            }
+            let hash = hash_name(&torrent.hashes);
+            let (display, name): (&str, Box<str>) = match &*torrent.name {
+                "" => (&hash, hash.as_str().into()),
+                display => (display, with_hash(display, &torrent.hashes, 8)),
             };
-            let free = |name: &str| !taken.contains(name) && !counts.contains_key(name);
+            let free = |name: &str| !taken.contains(name) && !displays.contains(name);
             let longer = || with_hash(display, &torrent.hashes, 40);
             let names = std::iter::once(name).chain(std::iter::once_with(longer));
             // No other torrent has this info-hash.
             let name = names.into_iter().find(|name| free(name));
-            torrent.name = name.unwrap_or_else(|| hash_name(&torrent.hashes).into());
+            torrent.name = name.unwrap_or_else(|| hash.into());
             taken.insert(torrent.name.clone());
         }
         // Stable: a name of the configuration comes before the same one of a list.

@@ -6,7 +6,8 @@
 //!
 //! | File | Contents |
 //! |---|---|
-//! | `torrents`, `collections`, `trackers`, `countries`, `causes` | the answers |
+//! | `torrents`, `collections`, `trackers`, `lists`, `countries`, `causes` | the answers |
+//! | `paging` | parts of lists |
 //! | `values` | values that several answers have |
 //! | `error` | why a request is not answered |
 
@@ -14,6 +15,8 @@ mod causes;
 mod collections;
 pub(super) mod countries;
 pub(super) mod error;
+mod lists;
+mod paging;
 mod torrents;
 mod trackers;
 mod values;
@@ -26,6 +29,8 @@ use seedwatch_exporter::response::text;
 use self::causes::Causes;
 use self::collections::{Collections, collection};
 use self::countries::Countries;
+use self::lists::Lists;
+use self::paging::PageQuery;
 use self::torrents::TorrentList;
 pub(super) use self::torrents::privacy;
 use self::trackers::Trackers;
@@ -43,6 +48,7 @@ const TORRENTS: &str = "/api/v1/torrents";
 const COLLECTIONS: &str = "/api/v1/collections";
 const EVENTS: &str = "/api/v1/events";
 const TRACKERS: &str = "/api/v1/trackers";
+const LISTS: &str = "/api/v1/lists";
 const COUNTRIES: &str = "/api/v1/countries";
 /// The document that describes the API.
 const OPENAPI: &str = "/api/v1/openapi.json";
@@ -57,6 +63,7 @@ pub(super) enum Endpoint {
     Collection(String),
     Trackers,
     Tracker(String),
+    Lists,
     Countries,
     Events,
     Causes,
@@ -71,6 +78,7 @@ impl Endpoint {
             COLLECTIONS => Some(Self::Collections),
             EVENTS => Some(Self::Events),
             TRACKERS => Some(Self::Trackers),
+            LISTS => Some(Self::Lists),
             COUNTRIES => Some(Self::Countries),
             CAUSES => Some(Self::Causes),
             OPENAPI => Some(Self::OpenApi),
@@ -86,6 +94,7 @@ impl Endpoint {
         let answer = match self {
             Self::Torrents => torrents(state, request, Sort::NAME).await,
             Self::Events => events(state, request.query),
+            Self::Collections | Self::Trackers => self.list(state, request).await,
             _ => match Parameters::parse(request.query, &[]) {
                 Ok(_) => Ok(self.answer_without_query(state, request).await),
                 Err(error) => Err(error),
@@ -106,14 +115,6 @@ impl Endpoint {
                 let found = collection(&snapshot, name);
                 found.map_or_else(error::no_collection, |found| json(&found))
             }
-            Self::Collections => {
-                let fields = state.generations.version(&snapshot);
-                stream_json(state, request, move || (fields, Collections(snapshot))).await
-            }
-            Self::Trackers => {
-                let fields = state.generations.version(&snapshot);
-                stream_json(state, request, move || (fields, Trackers(snapshot))).await
-            }
             Self::Tracker(name) => {
                 let found = trackers::tracker(&snapshot, name);
                 found.map_or_else(error::no_tracker, |found| json(&found))
@@ -122,10 +123,40 @@ impl Endpoint {
                 let fields = state.generations.version(&snapshot);
                 stream_json(state, request, move || (fields, Countries(snapshot))).await
             }
+            Self::Lists => json(&Lists::of(&snapshot)),
             Self::Causes => json(&Causes::of(&snapshot)),
             Self::OpenApi => openapi(),
-            Self::Torrents | Self::Events => error::not_found("no such endpoint"),
+            Self::Torrents | Self::Events | Self::Collections | Self::Trackers => {
+                error::not_found("no such endpoint")
+            }
         }
+    }
+
+    /// Answers with a list, or with a page of it.
+    async fn list(
+        &self,
+        state: &State,
+        request: ReadRequest<'_>,
+    ) -> Result<HttpResponse, QueryError> {
+        let query = PageQuery::parse(request.query)?;
+        let snapshot = state.snapshot.load_full();
+        let is_trackers = *self == Self::Trackers;
+        let total = match is_trackers {
+            true => Trackers::total(&snapshot),
+            false => snapshot.collections.len(),
+        };
+        let page = query.of(total, &state.link_to(request.path));
+        let mut fields = state.generations.version(&snapshot);
+        page.add_links(&mut fields);
+        Ok(match is_trackers {
+            true => stream_json(state, request, move || (fields, Trackers(snapshot, page))).await,
+            false => {
+                stream_json(state, request, move || {
+                    (fields, Collections(snapshot, page))
+                })
+                .await
+            }
+        })
     }
 }
 

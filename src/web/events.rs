@@ -1,13 +1,14 @@
 //! `/api/v1/events`: the latest events, as JSON.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
+use super::lookup;
 use super::parameters::{Parameters, QueryError};
 use seedwatch_core::events::StateEvent;
-use seedwatch_core::snapshot::{Snapshot, Unix};
-use seedwatch_torrent::{Hashes, InfoHash};
+use seedwatch_core::snapshot::{Snapshot, Torrent, Unix};
+use seedwatch_torrent::InfoHash;
 
 /// Events that are returned if the query does not say how many.
 const DEFAULT_LIMIT: usize = 100;
@@ -16,12 +17,15 @@ const DEFAULT_LIMIT: usize = 100;
 pub(super) const MAX_LIMIT: usize = 1000;
 
 /// The keys of a query.
-const KEYS: &[&str] = &["torrent", "since", "limit"];
+const KEYS: &[&str] = &["torrent", "since", "until", "page", "limit"];
 
-/// What `since` must be.
-const SINCE: &str = "a number of seconds since 1970";
+/// The largest number of a page.
+const MAX_PAGE: u64 = 1_000_000;
 
-/// The largest value of `since`: the end of the year 9999. Larger numbers are milliseconds.
+/// What `since` and `until` must be.
+const TIME: &str = "a number of seconds since 1970";
+
+/// The largest value of `since` and `until`: the end of the year 9999. Larger numbers are milliseconds.
 const LATEST: u64 = 253_402_300_799;
 
 /// Why a query is not answered.
@@ -46,6 +50,10 @@ struct EventParameters {
     torrent: Option<String>,
     /// Seconds since 1970.
     since: Option<u64>,
+    /// Seconds since 1970.
+    until: Option<u64>,
+    /// Counted from 1.
+    page: usize,
     limit: usize,
 }
 
@@ -53,10 +61,16 @@ impl EventParameters {
     fn parse(text: &str) -> Result<Self, QueryError> {
         let parameters = Parameters::parse(text, KEYS)?;
         let limit = parameters.number("limit", 1..=MAX_LIMIT as u64)?;
-        let since = parameters.number("since", 0..=LATEST);
+        let page = parameters.number("page", 1..=MAX_PAGE)?;
+        let time = |key| {
+            let number = parameters.number(key, 0..=LATEST);
+            number.map_err(|_| QueryError::invalid(key, TIME))
+        };
         Ok(Self {
             torrent: parameters.get("torrent").map(str::to_owned),
-            since: since.map_err(|_| QueryError::invalid("since", SINCE))?,
+            since: time("since")?,
+            until: time("until")?,
+            page: page.map_or(1, |page| page as usize),
             limit: limit.map_or(DEFAULT_LIMIT, |limit| limit as usize),
         })
     }
@@ -68,6 +82,8 @@ pub(super) struct EventQuery {
     /// The identity of the only torrent.
     torrent: Option<InfoHash>,
     since: Option<Unix>,
+    until: Option<Unix>,
+    page: usize,
     limit: usize,
 }
 
@@ -82,13 +98,18 @@ impl EventQuery {
         Ok(Self {
             torrent,
             since: parameters.since.map(Unix),
+            until: parameters.until.map(Unix),
+            page: parameters.page,
             limit: parameters.limit,
         })
     }
 
     fn selects(&self, event: &StateEvent) -> bool {
         let is_late = self.since.is_none_or(|since| event.at.get() >= Some(since));
-        is_late && self.torrent.is_none_or(|torrent| torrent == event.torrent)
+        let is_early = |until| event.at.get().is_some_and(|at| at <= until);
+        is_late
+            && self.until.is_none_or(is_early)
+            && self.torrent.is_none_or(|torrent| torrent == event.torrent)
     }
 }
 
@@ -97,7 +118,7 @@ impl EventQuery {
 pub(super) struct Events<'a> {
     taken: u64,
     pub(super) events: Vec<EventView<'a>>,
-    /// Whether there are more than the limit.
+    /// Whether there are more after these.
     more: bool,
 }
 
@@ -108,6 +129,9 @@ pub(super) struct EventView<'a> {
     pub(super) torrent: Option<&'a str>,
     /// The info-hash that identifies the torrent.
     pub(super) infohash: String,
+    /// The torrent, if it is configured.
+    #[serde(skip)]
+    pub(super) configured: Option<&'a Torrent>,
     pub(super) from: &'static str,
     pub(super) to: &'static str,
     /// The code of the reason.
@@ -122,8 +146,10 @@ pub(super) struct EventView<'a> {
 impl<'a> Events<'a> {
     /// Returns the events that a query asks for.
     pub(super) fn of(snapshot: &'a Snapshot, query: EventQuery) -> Self {
+        let readable = Readable::of(snapshot);
         let latest = snapshot.events.latest(snapshot.taken);
-        let mut wanted = latest.filter(|event| query.selects(event));
+        let wanted = latest.filter(|event| query.selects(event) && readable.has(event));
+        let mut wanted = wanted.skip((query.page - 1).saturating_mul(query.limit));
         let shown: Vec<_> = wanted.by_ref().take(query.limit).copied().collect();
         Self {
             taken: snapshot.taken.0,
@@ -133,40 +159,71 @@ impl<'a> Events<'a> {
     }
 }
 
-/// Returns the identity of a torrent: of a configured one by its name or an info-hash, or the
-/// info-hash itself.
+/// Of which torrents readers may see events.
+pub(super) enum Readable {
+    All,
+    /// Only of these.
+    Of(HashSet<InfoHash>),
+}
+
+impl Readable {
+    /// Returns it. Strangers see those of configured torrents that are shown to them: one that is
+    /// gone may have been private. Passes over the torrents once.
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        if !snapshot.config.is_public {
+            return Self::All;
+        }
+        let events = snapshot.events.latest(snapshot.taken);
+        let with_events: HashSet<_> = events.map(|event| event.torrent).collect();
+        let shown = snapshot.torrents.iter().filter(|it| snapshot.shows(it));
+        let shown = shown.filter_map(|torrent| torrent.hashes.wire().next());
+        Self::Of(shown.filter(|hash| with_events.contains(hash)).collect())
+    }
+
+    /// Returns whether readers may see an event.
+    pub(super) fn has(&self, event: &StateEvent) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(shown) => shown.contains(&event.torrent),
+        }
+    }
+}
+
+/// Returns the identity of a torrent: of a configured one by an info-hash or its name, or the
+/// info-hash itself. Strangers cannot ask whether a hash was watched.
 pub(super) fn find(snapshot: &Snapshot, text: &str) -> Option<InfoHash> {
     let torrents = &snapshot.torrents;
-    if let Ok(index) = torrents.binary_search_by(|torrent| (*torrent.name).cmp(text)) {
-        return torrents[index].hashes.wire().next();
+    let configured = lookup::find(snapshot, text).and_then(|index| torrents.get(index));
+    match configured {
+        Some(torrent) => torrent.hashes.wire().next(),
+        None => lookup::wire_hash(text).filter(|_| !snapshot.config.is_public),
     }
-    let hash = Hashes::parse(text).ok()?.wire().next()?;
-    let configured = torrents
-        .iter()
-        .find(|torrent| torrent.hashes.wire().any(|other| other == hash));
-    configured.map_or(Some(hash), |torrent| torrent.hashes.wire().next())
 }
 
 /// Returns events with the names of their torrents. Passes over the torrents once.
 pub(super) fn resolve<'a>(snapshot: &'a Snapshot, events: &[StateEvent]) -> Vec<EventView<'a>> {
-    let mut names: HashMap<InfoHash, Option<&str>> =
+    let mut found: HashMap<InfoHash, Option<&Torrent>> =
         events.iter().map(|event| (event.torrent, None)).collect();
-    if !names.is_empty() {
+    if !found.is_empty() {
         for torrent in snapshot.torrents.iter() {
             let hash = torrent.hashes.wire().next();
-            if let Some(name) = hash.and_then(|hash| names.get_mut(&hash)) {
-                *name = Some(&torrent.name);
+            if let Some(found) = hash.and_then(|hash| found.get_mut(&hash)) {
+                *found = Some(torrent);
             }
         }
     }
-    let view = |event: &StateEvent| EventView {
-        torrent: names.get(&event.torrent).copied().flatten(),
-        infohash: event.torrent.to_string(),
-        from: event.from.as_label(),
-        to: event.to.as_label(),
-        reason: event.reason.as_label(),
-        sentence: event.reason.sentence(),
-        at: event.at.get().map(|at| at.0),
+    let view = |event: &StateEvent| {
+        let configured = found.get(&event.torrent).copied().flatten();
+        EventView {
+            torrent: configured.map(|torrent| &*torrent.name),
+            infohash: event.torrent.to_string(),
+            configured,
+            from: event.from.as_label(),
+            to: event.to.as_label(),
+            reason: event.reason.as_label(),
+            sentence: event.reason.sentence(),
+            at: event.at.get().map(|at| at.0),
+        }
     };
     events.iter().map(view).collect()
 }
@@ -182,10 +239,12 @@ mod tests {
         let some = EventParameters::parse("torrent=a+%2B%20b&since=17&limit=1000").unwrap();
         assert_eq!(some.torrent.as_deref(), Some("a + b"));
         assert_eq!((some.since, some.limit), (Some(17), 1000));
-        let unknown = "; known are torrent, since and limit";
+        let unknown = "; known are torrent, since, until, page and limit";
         let state = format!("unknown parameter \"state\"{unknown}");
         let case = format!("unknown parameter \"Torrent\"{unknown}");
         let limit = "limit must be a number from 1 to 1000";
+        let page = "page must be a number from 1 to 1000000";
+        let until = "until must be a number of seconds since 1970";
         let since = "since must be a number of seconds since 1970";
         for (query, error) in [
             ("state=dead", &*state),
@@ -201,6 +260,8 @@ mod tests {
             ("limit", limit),
             ("since=yesterday", since),
             ("since=1.5", since),
+            ("until=tomorrow", until),
+            ("page=0", page),
             ("since=1790000000000", since),
             ("since=99999999999999999999", since),
             ("torrent=%ff", "torrent must be UTF-8"),

@@ -14,6 +14,7 @@
 //! | `query` | the parameters |
 //! | `items` | what an entry shows in every format |
 //! | `json`, `rss` | the formats |
+//! | `torznab` | what Torznab clients ask for besides |
 //! | `file` | torrent files |
 
 pub(super) mod file;
@@ -21,6 +22,7 @@ mod items;
 mod json;
 mod query;
 mod rss;
+mod torznab;
 
 use std::fmt::Write as _;
 
@@ -39,6 +41,7 @@ use seedwatch_core::needs_seeding::Selection;
 use seedwatch_core::snapshot::Snapshot;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
 const RSS: HeaderValue = HeaderValue::from_static("application/rss+xml; charset=utf-8");
 
 /// A feed.
@@ -54,17 +57,10 @@ impl Endpoint {
     /// Returns the feed at a path.
     pub(super) fn of(path: &str) -> Option<Self> {
         match path {
-            "/api/v1/needs-seeding" => Some(Self::NeedsSeeding),
+            // Torznab clients append `/api` to the address that they are given.
+            "/api/v1/needs-seeding" | "/api/v1/needs-seeding/api" => Some(Self::NeedsSeeding),
             "/dyn/generate_torrents" => Some(Self::GenerateTorrents),
             path => file::name_at(path).map(Self::File),
-        }
-    }
-
-    /// Returns the way to `/` from the address of the feed.
-    const fn way_up(&self) -> &'static str {
-        match self {
-            Self::NeedsSeeding => "../../",
-            Self::GenerateTorrents | Self::File(_) => "../",
         }
     }
 
@@ -85,24 +81,16 @@ impl Endpoint {
             return api::error::no_collection();
         }
         let content_type = match query.format {
+            _ if query.torznab.wants_capabilities => XML,
             Format::Json | Format::Contract => JSON,
             Format::Magnet | Format::Url => TEXT,
             Format::Rss | Format::Torznab => RSS,
         };
         let token = state.daily_token.of(snapshot.taken);
-        let root = match &state.external_url {
-            Some(url) => format!("{url}/"),
-            None => self.way_up().to_owned(),
-        };
-        // A client cannot resolve a relative address.
-        let files = state.external_url.as_ref().map(|_| root.clone());
+        let root = state.external_url.as_ref().map(|url| format!("{url}/"));
         let prepare = move || {
             let selection = Selection::of(&snapshot, &query.selects(&token));
-            let place = Place {
-                root: &root,
-                files: files.as_deref(),
-            };
-            let body = write(&snapshot, &query, &selection, place);
+            let body = write(&snapshot, &query, &selection, root.as_deref());
             let fields = validators::of_content(&body, selection.latest(), snapshot.taken);
             let write = move |sink: &mut PageWriter| sink.write_str(&body).map_err(|_| PageAborted);
             (fields, write)
@@ -111,29 +99,26 @@ impl Endpoint {
     }
 }
 
-/// What addresses in a feed begin with.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    /// Those of pages.
-    root: &'a str,
-    /// Those of torrent files; `None` if no absolute address is known.
-    files: Option<&'a str>,
-}
-
-/// Returns the feed in the format of the query.
+/// Returns the feed in the format of the query. Addresses in it begin with `root`; there are none
+/// if it is not known, because a client cannot resolve a relative address.
 fn write(
     snapshot: &Snapshot,
     query: &FeedQuery,
     selection: &Selection<'_>,
-    place: Place<'_>,
+    root: Option<&str>,
 ) -> String {
+    if query.torznab.wants_capabilities {
+        return torznab::capabilities();
+    }
     let items = selection.entries.iter();
-    let items = items.filter_map(|entry| Item::of(snapshot, entry, place.files));
+    let items = items.filter(|entry| query.torznab.finds(entry.view.torrent));
+    let items = query.torznab.cut(items);
+    let items = items.filter_map(|entry| Item::of(snapshot, entry, root));
     match query.format {
         Format::Json => json::own(snapshot, selection, items),
         Format::Contract => json::contract(items),
         Format::Magnet => items.map(|item| item.magnet + "\n").collect(),
         Format::Url => items.map(|item| item.url() + "\n").collect(),
-        Format::Rss | Format::Torznab => rss::write(query, selection, items, place.root),
+        Format::Rss | Format::Torznab => rss::write(query, selection, items, root),
     }
 }

@@ -93,6 +93,21 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_alerts_in_the_documentation_is_right() {
+        let rules = include_str!("../../deploy/prometheus/alerts.rules.yaml");
+        let count = |what| rules.lines().filter(|line| line.trim() == what).count();
+        let alerts = rules
+            .lines()
+            .filter(|line| line.trim().starts_with("- alert: "));
+        let operations = include_str!("../../docs/operations.md");
+        let operations = operations.split_whitespace().collect::<Vec<_>>().join(" ");
+        let sentence = format!("recording rules and {} alerts;", alerts.count());
+        assert!(operations.contains(&sentence), "{sentence}");
+        assert_eq!(count("severity: page"), 3);
+        assert!(operations.contains("Three alerts page: "));
+    }
+
+    #[test]
     fn every_link_leads_to_a_section_or_to_another_page() {
         let links = PAGE.split("href=\"").skip(1);
         for link in links.filter_map(|rest| rest.split('"').next()) {

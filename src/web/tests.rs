@@ -76,6 +76,8 @@ async fn every_endpoint_knows_its_methods() {
         ("DELETE /", 405, Some("GET, HEAD")),
         ("GET /index.html", 404, None),
         ("GET /api/v1/collections", 200, None),
+        ("GET /api/v1/lists", 200, None),
+        ("POST /api/v1/lists", 405, Some("GET, HEAD")),
         ("GET /api/v1/causes", 200, None),
         ("POST /api/v1/causes", 405, Some("GET, HEAD")),
         ("PUT /api/v1/collections", 405, Some("GET, HEAD")),
@@ -100,6 +102,36 @@ async fn every_endpoint_knows_its_methods() {
             request.starts_with("HEAD"),
             "{request}"
         );
+    }
+}
+
+#[tokio::test]
+async fn lists_of_the_api_have_pages() {
+    let server = serve(sample::snapshot());
+    for list in ["trackers", "collections"] {
+        let page = async |query: &str| {
+            let request = format!("GET /api/v1/{list}{query}");
+            let answer = ask(&server, &request, "").await;
+            let links = answer.headers.get("link").cloned();
+            let view: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            (view, links)
+        };
+        let (all, links) = page("").await;
+        let rows = all[list].as_array().unwrap();
+        assert!(!rows.is_empty() && links.is_none());
+        assert_eq!(
+            (&all["total"], &all["pages"]),
+            (&rows.len().into(), &1.into())
+        );
+        let (second, _) = page("?page=2&limit=1").await;
+        let expected: Vec<_> = rows.iter().skip(1).take(1).cloned().collect();
+        assert_eq!(second[list].as_array().unwrap(), &expected);
+        assert_eq!(second["pages"], rows.len());
+        assert_eq!(second["prev"], format!("{list}?page=1&limit=1"));
+        let (first, links) = page("?limit=1").await;
+        let next = (rows.len() > 1).then(|| format!("{list}?page=2&limit=1"));
+        assert_eq!(first["next"].as_str(), next.as_deref());
+        assert_eq!(links.is_some(), next.is_some());
     }
 }
 
@@ -142,13 +174,18 @@ async fn errors_of_the_api_are_json() {
         ),
         ("GET torrents?limit=0", 400, invalid("limit", limit)),
         ("GET torrents/empty?state=dead", 400, unknown("state", &[])),
-        ("GET collections?limit=1", 400, unknown("limit", &[])),
+        (
+            "GET collections?sort=name",
+            400,
+            unknown("sort", &["page", "limit"]),
+        ),
+        ("GET trackers?limit=0", 400, invalid("limit", limit)),
         ("GET collections/census?limit=1", 400, unknown("limit", &[])),
         ("GET causes?kind=outage", 400, unknown("kind", &[])),
         (
             "GET events?state=dead",
             400,
-            unknown("state", &["torrent", "since", "limit"]),
+            unknown("state", &["torrent", "since", "until", "page", "limit"]),
         ),
         ("GET events?limit=1001", 400, invalid("limit", limit)),
     ] {
@@ -249,6 +286,36 @@ async fn the_effective_configuration_is_shown() {
     let answer = ask(&server, "GET /config", "").await;
     assert_eq!(answer.text(), yaml);
     assert_eq!(answer.headers[CONTENT_TYPE], "text/plain; charset=utf-8");
+}
+
+#[tokio::test]
+async fn lists_are_json() {
+    let server = serve(sample::snapshot());
+    let lists = ask(&server, "GET /api/v1/lists", "").await;
+    assert_eq!(lists.headers[CONTENT_TYPE], "application/json");
+    let lists: serde_json::Value = serde_json::from_slice(&lists.body).unwrap();
+    let down = serde_json::json!({
+        "name": "books",
+        "up": false,
+        "reason": "html",
+        "detail": "a web page instead of a list",
+        "entries": 18_000,
+        "last_success": 1_790_000_010,
+        "next_fetch": 1_790_000_400,
+        "failures": {"html": 2, "timeout": 1},
+    });
+    let new = serde_json::json!({
+        "name": "https://list.example:443",
+        "up": null,
+        "reason": null,
+        "detail": null,
+        "entries": null,
+        "last_success": null,
+        "next_fetch": null,
+        "failures": {},
+    });
+    let expected = serde_json::json!({"taken": 1_790_000_100, "lists": [down, new]});
+    assert_eq!(lists, expected);
 }
 
 #[tokio::test]

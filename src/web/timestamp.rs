@@ -1,6 +1,7 @@
 //! Points in time as programs read them.
 
 use std::fmt::{self, Display, Formatter};
+use std::time::{Duration, UNIX_EPOCH};
 
 use seedwatch_core::snapshot::Unix;
 
@@ -24,6 +25,11 @@ impl Display for Timestamp {
         let (hour, minute) = (second / 3600, second / 60 % 60);
         write!(to, "{date}T{hour:02}:{minute:02}:{:02}Z", second % 60)
     }
+}
+
+/// Returns a point in time as HTTP and RSS write it: RFC 822 with four digits for the year.
+pub(super) fn http_date(at: Unix) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(at.0))
 }
 
 /// A date of the Gregorian calendar (UTC).

@@ -5,7 +5,6 @@
 //!   learns that nothing has changed.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, UNIX_EPOCH};
 
 use data_encoding::HEXLOWER;
 use hyper::header::{
@@ -13,6 +12,7 @@ use hyper::header::{
 };
 use sha2::{Digest, Sha256};
 
+use super::timestamp::http_date;
 use seedwatch_core::snapshot::{Snapshot, Unix};
 
 /// Bytes of a digest that stand in a tag.
@@ -42,8 +42,7 @@ pub(super) fn of_content(content: &str, changed: Option<Unix>, now: Unix) -> Hea
     let mut fields = fields(format!("W/\"{}\"", HEXLOWER.encode(digest)));
     // A further change within the same second would not be noticed (section 8.8.2.2).
     if let Some(changed) = changed.filter(|changed| changed.0 < now.0) {
-        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(changed.0));
-        if let Ok(date) = HeaderValue::try_from(date) {
+        if let Ok(date) = HeaderValue::try_from(http_date(changed)) {
             fields.insert(LAST_MODIFIED, date);
         }
     }

@@ -330,7 +330,7 @@ fn lists() -> Arc<[ListRow]> {
         reason,
         entries: Some(18_000),
         last_success: Some(Unix(TAKEN - 7200)),
-        failures: Vec::new(),
+        ..ListRow::default()
     };
     [
         list("library", None),

@@ -4,6 +4,7 @@
 
 mod collections;
 mod geoip;
+mod lists;
 mod trackers;
 
 use std::fmt::Write as _;

@@ -30,6 +30,20 @@ fn folder(config: &str) -> (tempfile::TempDir, String) {
 }
 
 #[test]
+fn the_check_names_missing_files_of_lists() {
+    let (folder, file) = folder("lists:\n- file: list.txt\n");
+    let missing = run(&["--config.file", &file, "--config.check"]);
+    assert_eq!(missing.status.code(), Some(1));
+    let error = text(&missing.stderr);
+    assert!(error.contains("config.yaml:2: lists[0].file: "), "{error}");
+    std::fs::write(folder.path().join("list.txt"), "").unwrap();
+    let valid = run(&["--config.file", &file, "--config.check"]);
+    assert_eq!(valid.status.code(), Some(0));
+    let log = text(&valid.stderr);
+    assert!(log.contains("torrents=0 lists=1"), "{log}");
+}
+
+#[test]
 fn version_and_help_go_to_standard_output() {
     let version = run(&["--version"]);
     assert_eq!(version.status.code(), Some(0));

@@ -264,6 +264,35 @@ fn five_shapes_are_watched_and_stay_over_failures_and_a_kill() {
     assert_eq!(torrents(&scrape(&daemon)), Some(confirmed));
 }
 
+/// A new API key in a URL, or a new path, whose server rejects it.
+#[test]
+fn a_list_keeps_its_torrents_until_its_new_url_was_read() {
+    needs_servers!();
+    let nginx = Nginx::start();
+    nginx.put("lines.txt", lines(SMALL));
+    nginx.put("new.txt", lines(2));
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| config(Some(folder.path()), &[("list", nginx.url(path))]);
+    let mut daemon = Daemon::start(&at("lines.txt"));
+    let all = Some(f64::from(SMALL));
+    wait_for(&daemon, "the list", |page| torrents(page) == all);
+    daemon.write_config(&at("gone.txt?k=NEW"));
+    assert_eq!(daemon.reload().status, 200);
+    assert_eq!(torrents(&scrape(&daemon)), all);
+    wait_for_failure(&daemon, "list", "http_status");
+    assert_eq!(torrents(&scrape(&daemon)), all);
+    daemon.signal(Signal::SIGKILL);
+    daemon.wait_for_end();
+    let daemon = Daemon::start(&at("gone.txt?k=NEWER"));
+    wait_for_failure(&daemon, "list", "http_status");
+    assert_eq!(torrents(&scrape(&daemon)), all);
+    // The guard does not compare lists of different sources.
+    daemon.write_config(&at("new.txt"));
+    assert_eq!(daemon.reload().status, 200);
+    let page = wait_for(&daemon, "the new list", |page| torrents(page) == Some(2.0));
+    assert_eq!(failures(&page, "list", "shrunken"), None, "{page}");
+}
+
 #[test]
 fn bad_servers_are_named_and_delay_no_other_list() {
     needs_servers!();

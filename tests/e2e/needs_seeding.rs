@@ -89,6 +89,15 @@ fn helpers_seed_what_the_feed_names_until_it_is_well() {
     script.wait_for_line(&format!("seeding {}", hex(&torrent.hash)));
     wait_for_first(&daemon, "two seeders", |first| first["copies"] == 2);
 
+    // A Torznab client finds it by its name, and finds no other.
+    for (name, found) in [
+        ("census-1921", "Accepted: 1"),
+        ("census-1931", "Accepted: 0"),
+    ] {
+        let log = FlexGet::search(&url(FEED), name);
+        assert!(log.contains(found), "{log}");
+    }
+
     // Transmission takes no peer of the loopback network, which could send it the metadata.
     let rss = url(&format!("{FEED}?format=rss&client=flexget&link=torrent"));
     let flexget = FlexGet::follow(&rss, folder, source());

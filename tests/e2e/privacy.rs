@@ -26,10 +26,11 @@ fn private(url: &str) -> String {
 }
 
 /// Addresses that show torrents, trackers or events, of which none shows a secret.
-const LISTS: [&str; 10] = [
+const LISTS: [&str; 11] = [
     "/api/v1/torrents",
     "/api/v1/trackers",
     "/api/v1/countries",
+    "/api/v1/lists",
     "/api/v1/causes",
     "/api/v1/events",
     "/torrents.csv",

@@ -1,8 +1,9 @@
 //! Magnet links of torrents: as published, and repaired by what the trackers say.
 //!
 //! A repaired link names the trackers that know the swarm, those first whose peers no other source
-//! lists. It leaves out trackers that are dead, denied or refusing. What is not known is kept:
-//! silence of our own network, and trackers that are never asked, prove nothing.
+//! lists. It leaves out trackers that are down, denied, or refuse the torrent again and again. What
+//! is not known is kept: one failed probe, silence of our own network, and trackers that are never
+//! asked prove nothing. If no tracker would remain, those that were published are kept.
 //!
 //! Links are public. So there is none of a private torrent, and none holds the address of a peer
 //! (`x.pe`), or the URL of a tracker or web seed of which a part may be a secret.
@@ -12,7 +13,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::plural;
-use crate::snapshot::{AnnounceRow, FailureReason, Privacy, Snapshot, Torrent, TorrentView};
+use crate::snapshot::{
+    AnnounceRow, FailureReason, Privacy, Snapshot, Torrent, TorrentView, TrackerRow,
+};
 use seedwatch_torrent::{MagnetLink, TrackerUrl, WebSeedKind};
 
 /// A repaired magnet link, and how it differs from the published one.
@@ -37,6 +40,13 @@ pub enum Change {
         /// The `tracker` label.
         tracker: String,
         /// Why.
+        why: LeftOut,
+    },
+    /// The published tracker is kept although it is of no use now, because no tracker would remain.
+    Kept {
+        /// The `tracker` label.
+        tracker: String,
+        /// Why it is of no use.
         why: LeftOut,
     },
     /// A tracker of the configuration is added, because it lists peers.
@@ -76,14 +86,18 @@ pub enum Change {
     NothingKnown,
 }
 
+/// Refusals in a row after which a tracker is left out. A tracker that restarts may know none of
+/// its torrents until their clients have announced again.
+pub const MIN_REFUSALS: u8 = 3;
+
 /// Why a tracker is not in the repaired link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeftOut {
-    /// It gives no valid answer.
+    /// It is down: it gives no valid answer about any torrent.
     Dead(FailureReason),
     /// Its operator asks not to be contacted (BEP 34).
     Denied,
-    /// It answers, and refuses this torrent.
+    /// It answers, and has refused this torrent [`MIN_REFUSALS`] times in a row or more.
     Refusing,
     /// A part of its URL may be a passkey. The published link does not show it either.
     Secret,
@@ -114,6 +128,10 @@ impl fmt::Display for Change {
         };
         match self {
             Self::LeftOut { tracker, why } => write!(f, "{tracker} is left out: {why}."),
+            Self::Kept { tracker, why } => write!(
+                f,
+                "{tracker} is kept because no tracker would remain, although {why}."
+            ),
             Self::Added {
                 tracker,
                 peers,
@@ -177,7 +195,11 @@ pub fn repaired(snapshot: &Snapshot, view: TorrentView<'_>) -> Option<Repaired> 
         difference.push(Change::NothingKnown);
     }
     let mut trackers = Vec::new();
-    let ranked = ranked(candidates(snapshot, view));
+    let mut candidates = candidates(snapshot, view);
+    if candidates.iter().all(|it| it.public_url().is_err()) {
+        difference.extend(candidates.iter_mut().filter_map(Candidate::keep));
+    }
+    let ranked = ranked(candidates);
     for (rank, candidate) in ranked.iter().enumerate() {
         difference.extend(match candidate.public_url() {
             Ok(url) if link.add_tracker(&url) => {
@@ -250,28 +272,34 @@ enum Standing {
 }
 
 impl Standing {
-    /// Returns the standing that the latest answers give. An answer that is not stale yet outweighs
-    /// a failure, so that a short outage of a tracker changes no link.
-    fn of(row: &AnnounceRow, is_network_out: bool) -> Self {
-        let has_failed = row.success == Some(false);
-        let failed = row.failure().filter(|failed| has_failed && !failed.is_ours);
-        let reason = failed.map(|failed| failed.reason);
-        let is_fresh = [row.peers, row.seeders, row.leechers]
-            .iter()
-            .any(|count| count.get().is_some());
-        match (reason, row.peers.get()) {
-            (Some(FailureReason::Denied), _) => Self::Useless(LeftOut::Denied),
-            (Some(FailureReason::Rejected), _) => Self::Useless(LeftOut::Refusing),
+    /// Returns the standing that the latest answers give. While our own network is out, nothing
+    /// speaks against a tracker.
+    fn of(row: &AnnounceRow, is_down: bool, is_network_out: bool) -> Self {
+        let useless = useless(row, is_down).filter(|_| !is_network_out);
+        match (useless, row.peers.get()) {
+            (Some(why @ (LeftOut::Denied | LeftOut::Refusing)), _) => Self::Useless(why),
             (_, Some(peers)) if peers > 0 => Self::Listing {
                 peers,
                 exclusive: row.exclusive_peers().unwrap_or(0),
             },
-            (None | Some(FailureReason::RateLimited | FailureReason::Unsupported), _) => {
-                Self::Other
-            }
-            (Some(_), _) if is_fresh || is_network_out => Self::Other,
-            (Some(reason), _) => Self::Useless(LeftOut::Dead(reason)),
+            (Some(why), _) => Self::Useless(why),
+            (None, _) => Self::Other,
         }
+    }
+}
+
+/// Returns what speaks against a tracker for a torrent. An answer that is not stale yet outweighs
+/// a tracker that is down, so that a short outage changes no link.
+fn useless(row: &AnnounceRow, is_down: bool) -> Option<LeftOut> {
+    let has_failed = row.success == Some(false);
+    let failed = row.failure().filter(|it| has_failed && !it.is_ours)?;
+    let counts = [row.peers, row.seeders, row.leechers];
+    let is_fresh = counts.iter().any(|count| count.get().is_some());
+    match failed.reason {
+        FailureReason::Denied => Some(LeftOut::Denied),
+        FailureReason::RateLimited | FailureReason::Unsupported => None,
+        FailureReason::Rejected => (row.refusals >= MIN_REFUSALS).then_some(LeftOut::Refusing),
+        reason => (is_down && !is_fresh).then_some(LeftOut::Dead(reason)),
     }
 }
 
@@ -281,14 +309,20 @@ fn candidates<'a>(snapshot: &Snapshot, view: TorrentView<'a>) -> Vec<Candidate<'
     let up = snapshot.network_up;
     let is_lost = up.contains(&Some(false)) && !up.contains(&Some(true));
     let is_network_out = is_lost || snapshot.names_fail;
-    let candidate = |(position, url)| {
-        let row = view.announces.get(position);
-        Candidate {
-            url,
-            tier: trackers.tier(position),
-            position,
-            standing: row.map_or(Standing::Other, |row| Standing::of(row, is_network_out)),
-        }
+    let standing = |row: &AnnounceRow| {
+        let is_down = snapshot
+            .tracker(row.tracker)
+            .is_some_and(TrackerRow::is_down);
+        Standing::of(row, is_down, is_network_out)
+    };
+    let candidate = |(position, url)| Candidate {
+        url,
+        tier: trackers.tier(position),
+        position,
+        standing: view
+            .announces
+            .get(position)
+            .map_or(Standing::Other, standing),
     };
     let all = trackers.iter().map(|url| &**url).enumerate().map(candidate);
     all.filter(|it| it.tier.is_some() || matches!(it.standing, Standing::Listing { .. }))
@@ -329,6 +363,20 @@ impl Candidate<'_> {
             Standing::Useless(why) => Err(why),
             _ => self.url.public_url().ok_or(LeftOut::Secret),
         }
+    }
+
+    /// Keeps the tracker although it is of no use, unless its URL may hold a secret. Returns what
+    /// is to be said about that.
+    fn keep(&mut self) -> Option<Change> {
+        let Standing::Useless(why) = self.standing else {
+            return None;
+        };
+        self.url.public_url()?;
+        self.standing = Standing::Other;
+        Some(Change::Kept {
+            tracker: self.url.label(),
+            why,
+        })
     }
 
     fn left_out(&self, why: LeftOut) -> Change {

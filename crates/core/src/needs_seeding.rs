@@ -64,6 +64,8 @@ pub struct Entry<'a> {
     pub copies: Option<u32>,
     /// Whether the torrent is well, but not yet for long enough.
     pub is_recovering: bool,
+    /// Whether the need is only remembered: nothing says now whether the torrent still has it.
+    pub is_remembered: bool,
     /// When the torrent became needy; `None` if the clock was not set.
     pub since: Option<Unix>,
     /// The bytes that count in the budget: the size, or an assumed one.
@@ -90,11 +92,14 @@ impl<'a> Entry<'a> {
         let remembered = view.needy_since.get();
         let needs = needs_seeding(verdict.state, copies, query.max_copies);
         let needed = needs_seeding(verdict.state, copies, Query::DEFAULT_MAX_COPIES);
-        let is_recovering = needs != Some(true) && needed != Some(true) && remembered.is_some();
-        (needs == Some(true) || is_recovering).then(|| Self {
+        let is_known = remembered.is_some();
+        let is_recovering = needs == Some(false) && needed == Some(false) && is_known;
+        let is_remembered = needs.is_none() && is_known;
+        (needs == Some(true) || is_recovering || is_remembered).then(|| Self {
             view,
             copies,
             is_recovering,
+            is_remembered,
             since: remembered.or(verdict.since.get()),
             bytes: torrent.size.map_or(0, |size| size.get()),
         })

@@ -219,6 +219,12 @@ impl Snapshot {
         }
     }
 
+    /// Returns whether readers may know a torrent. An info-hash is all that it takes to join a
+    /// swarm, and may be the name, so strangers learn of no private torrent.
+    pub fn shows(&self, torrent: &Torrent) -> bool {
+        !self.config.is_public || torrent.privacy == Privacy::Public
+    }
+
     /// Returns the tracker of an announce row.
     pub fn tracker(&self, id: TrackerId) -> Option<&TrackerRow> {
         self.trackers.get(id.0 as usize)?.as_deref()

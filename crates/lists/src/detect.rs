@@ -72,6 +72,11 @@ fn is_html_tag(tag: &str) -> bool {
     starts("!doctype html") || names.iter().any(|name| starts(name))
 }
 
+/// Returns whether a text begins as XML does.
+pub(crate) fn is_markup(text: &str) -> bool {
+    text.trim_start().starts_with('<')
+}
+
 /// Returns the format of a text.
 pub(crate) fn format(text: &str, fields: &crate::Fields) -> Format {
     let text = text.trim_start();

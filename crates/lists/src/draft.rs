@@ -122,6 +122,10 @@ impl<'a> Draft<'a> {
         for found in [of_magnet, hash.map(bad), hash_v2.map(bad)] {
             match found {
                 None => {}
+                // A field that nobody filled in.
+                Some(Ok(found)) if found.wire().any(|hash| hash.0 == [0; 20]) => {
+                    failure = failure.or(Some(SkipReason::BadHash));
+                }
                 Some(Ok(found)) => match hashes.take() {
                     None => hashes = Some(found),
                     Some(known) => {
@@ -290,6 +294,23 @@ mod tests {
         assert_eq!(reason(&[(Role::Name, "abc")]), SkipReason::NoHash);
         let long = format!("{magnet}&dn={}", "x".repeat(Magnet::MAX_LENGTH));
         assert_eq!(reason(&[(Role::Magnet, &long)]), SkipReason::TooLong);
+    }
+
+    #[test]
+    fn zeros_are_no_info_hash() {
+        let zeros = "0".repeat(40);
+        let link = format!("magnet:?xt=urn:btih:{zeros}");
+        let long = "0".repeat(64);
+        for field in [
+            (Role::InfoHash, &*zeros),
+            (Role::Magnet, &*link),
+            (Role::InfoHashV2, &*long),
+        ] {
+            assert_eq!(torrent(&[field]).unwrap_err(), SkipReason::BadHash);
+        }
+        let magnet = format!("magnet:?xt=urn:btih:{HEX}");
+        let found = torrent(&[(Role::InfoHash, &zeros), (Role::Magnet, &magnet)]);
+        assert_eq!(found.unwrap().hashes.v1().unwrap().to_string(), HEX);
     }
 
     #[test]

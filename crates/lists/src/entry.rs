@@ -1,6 +1,6 @@
 //! What a list contains: its entries, and how many of them cannot be used.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -108,7 +108,8 @@ pub struct ParsedList {
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     list: ParsedList,
-    seen: HashSet<InfoHash>,
+    /// The entry of every info-hash.
+    seen: HashMap<InfoHash, usize>,
     texts: HashSet<Arc<str>>,
     lists: HashSet<UrlTexts>,
 }
@@ -124,11 +125,21 @@ impl Collector {
             return Err(ListFailure::TooLarge);
         }
         match draft.finish() {
-            Ok(torrent) if torrent.hashes.wire().any(|hash| self.seen.contains(&hash)) => {
+            Ok(torrent)
+                if torrent
+                    .hashes
+                    .wire()
+                    .any(|hash| self.seen.contains_key(&hash)) =>
+            {
                 self.list.skipped.count(SkipReason::Duplicate);
+                if torrent.is_private {
+                    self.mark_private(&torrent.hashes);
+                }
             }
             Ok(torrent) => {
-                self.seen.extend(torrent.hashes.wire());
+                let index = self.list.entries.len();
+                let hashes = torrent.hashes.wire();
+                self.seen.extend(hashes.map(|hash| (hash, index)));
                 let trackers = self.intern(&torrent.trackers);
                 let web_seeds = self.intern(&torrent.web_seeds);
                 self.list.entries.push(Entry {
@@ -143,6 +154,16 @@ impl Collector {
             Err(reason) => self.list.skipped.count(reason),
         }
         Ok(())
+    }
+
+    /// Marks known torrents as private: one word for it counts, wherever it is in the list.
+    fn mark_private(&mut self, hashes: &Hashes) {
+        for hash in hashes.wire() {
+            let index = self.seen.get(&hash);
+            if let Some(entry) = index.and_then(|index| self.list.entries.get_mut(*index)) {
+                entry.is_private = true;
+            }
+        }
     }
 
     /// Stores every distinct text and every distinct list once: the entries of one publisher mostly
@@ -174,6 +195,11 @@ impl Collector {
         skipped.total() - u64::from(skipped.of(SkipReason::Duplicate))
     }
 
+    /// Returns whether an entry can be used.
+    pub(crate) fn has_entries(&self) -> bool {
+        !self.list.entries.is_empty()
+    }
+
     /// Returns the list.
     ///
     /// # Errors
@@ -187,5 +213,24 @@ impl Collector {
         }
         self.list.entries.shrink_to_fit();
         Ok(self.list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{ListFormat, SkipReason, parse};
+
+    #[test]
+    fn any_entry_of_a_torrent_may_say_that_it_is_private() {
+        let hash = "5e".repeat(20);
+        for marks in [["true", "false"], ["false", "true"]] {
+            let text = format!(
+                "infohash,private\n{hash},{}\n{hash},{}\n",
+                marks[0], marks[1]
+            );
+            let list = parse(text.as_bytes(), &ListFormat::default(), None).unwrap();
+            assert!(list.entries[0].is_private, "{marks:?}");
+            assert_eq!(list.skipped.of(SkipReason::Duplicate), 1);
+        }
     }
 }

@@ -21,9 +21,13 @@ pub enum Role {
     Private,
 }
 
-/// The names that are recognised without a word of the user, the best one first. Upper and lower
-/// case are the same. `torrent_size` is not among the sizes: in `torrents.json` of Anna's Archive
-/// it is the size of the `.torrent` file.
+/// The roles that name a torrent.
+pub(crate) const IDENTIFYING: [Role; 4] =
+    [Role::Magnet, Role::InfoHash, Role::InfoHashV2, Role::Link];
+
+/// The names that are recognised without `fields`, the best one first. Upper and lower case are
+/// the same. `torrent_size` is not among the sizes: in `torrents.json` of Anna's Archive it is the
+/// size of the `.torrent` file.
 const DEFAULT_NAMES: [(Role, &[&str]); 8] = [
     (
         Role::Magnet,

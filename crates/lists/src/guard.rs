@@ -16,8 +16,8 @@ use crate::{ListFailure, ParsedList};
 /// The shortest time between two fetches of a URL.
 const SHORTEST: Duration = Duration::from_secs(300);
 
-/// How often a file is looked at.
-const FILE_CHECK: Duration = Duration::from_secs(30);
+/// The shortest time between a failure and a fetch that the user asks for.
+const SHORTEST_RETRY: Duration = Duration::from_secs(60);
 
 /// The longest wait after failures, unless the interval is longer.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(3600);
@@ -70,7 +70,7 @@ pub enum Fetched<'a> {
 
 /// What the guard makes of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ruling {
+pub enum Decision {
     /// The last good copy is still the list.
     Confirmed,
     /// The new list is the last good copy from now on.
@@ -92,11 +92,18 @@ pub struct Guard {
     failures: u32,
     /// How many entries the list had that is not believed yet.
     unconfirmed: Option<usize>,
+    /// When the latest fetch ended; `None` before the first.
+    asked: Option<Mono>,
     /// When the next fetch is due.
     due: Mono,
+    /// The end of the wait that the server asked for.
+    not_before: Mono,
 }
 
 impl Guard {
+    /// How often a file is looked at.
+    pub const FILE_CHECK: Duration = Duration::from_secs(30);
+
     /// Returns the guard of a URL, which is due at once.
     pub fn of_url(interval: Duration) -> Self {
         let longest = (interval * MOST_INTERVALS).min(LONGEST_BACK_OFF);
@@ -106,7 +113,7 @@ impl Guard {
     /// Returns the guard of a file, which is due at once. A file is looked at more often than a
     /// server.
     pub fn of_file(interval: Duration) -> Self {
-        let interval = interval.min(FILE_CHECK);
+        let interval = interval.min(Self::FILE_CHECK);
         Self::new(interval, interval, interval)
     }
 
@@ -117,7 +124,9 @@ impl Guard {
             longest,
             failures: 0,
             unconfirmed: None,
+            asked: None,
             due: Mono::default(),
+            not_before: Mono::default(),
         }
     }
 
@@ -140,15 +149,15 @@ impl Guard {
         retry_after: Option<Duration>,
         jitter: f64,
         now: Mono,
-    ) -> Ruling {
-        let ruling = self.judge(fetched, good);
-        let wait = match ruling {
+    ) -> Decision {
+        let decision = self.judge(fetched, good);
+        let wait = match decision {
             // The next regular fetch confirms it: an error page may stay for some minutes.
-            Ruling::Confirmed | Ruling::Accepted | Ruling::Refused(ListFailure::Shrunken) => {
+            Decision::Confirmed | Decision::Accepted | Decision::Refused(ListFailure::Shrunken) => {
                 self.failures = 0;
                 self.interval
             }
-            Ruling::Refused(_) => {
+            Decision::Refused(_) => {
                 let doublings = self.failures.min(16);
                 self.failures = self.failures.saturating_add(1);
                 self.retry.saturating_mul(1 << doublings).min(self.longest)
@@ -156,16 +165,47 @@ impl Guard {
         };
         let wait = wait.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / JITTER_SHARE);
         let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+        self.asked = Some(now);
+        self.not_before = now.after(asked);
         self.due = now.after(wait.max(asked));
-        ruling
+        decision
     }
 
-    fn judge(&mut self, fetched: Fetched<'_>, good: Option<usize>) -> Ruling {
+    /// Takes over when the server was asked, and what it answered, from a guard of the same list
+    /// with another interval.
+    pub fn resume(&mut self, before: &Self) {
+        self.failures = before.failures;
+        self.unconfirmed = before.unconfirmed;
+        self.asked = before.asked;
+        self.not_before = before.not_before;
+        self.due = match before.interval == self.interval {
+            true => before.due,
+            false => before.asked.map_or(Mono::default(), |asked| {
+                asked.after(self.interval).max(self.not_before)
+            }),
+        };
+    }
+
+    /// Makes the next fetch due early, because the user asks for it: a minute after a failure, or
+    /// five minutes after a success, and not before the end of `Retry-After`.
+    pub fn hasten(&mut self) {
+        let Some(asked) = self.asked else {
+            return;
+        };
+        let wait = match self.failures {
+            0 => SHORTEST,
+            _ => SHORTEST_RETRY,
+        };
+        let earliest = asked.after(wait).max(self.not_before);
+        self.due = self.due.min(earliest);
+    }
+
+    fn judge(&mut self, fetched: Fetched<'_>, good: Option<usize>) -> Decision {
         let list = match fetched {
-            Fetched::Failed(failure) => return Ruling::Refused(failure),
+            Fetched::Failed(failure) => return Decision::Refused(failure),
             Fetched::Unchanged => {
                 self.unconfirmed = None;
-                return Ruling::Confirmed;
+                return Decision::Confirmed;
             }
             Fetched::List(list) => list.entries.len(),
         };
@@ -173,10 +213,10 @@ impl Guard {
         let is_confirmation = self.unconfirmed.is_some_and(|it| !is_less_than_half(it));
         if good.is_some_and(is_less_than_half) && !is_confirmation {
             self.unconfirmed = Some(list);
-            return Ruling::Refused(ListFailure::Shrunken);
+            return Decision::Refused(ListFailure::Shrunken);
         }
         self.unconfirmed = None;
-        Ruling::Accepted
+        Decision::Accepted
     }
 }
 
@@ -206,22 +246,22 @@ mod tests {
         }
     }
 
-    fn absorb(guard: &mut Guard, fetched: Fetched<'_>, good: Option<usize>) -> Ruling {
+    fn absorb(guard: &mut Guard, fetched: Fetched<'_>, good: Option<usize>) -> Decision {
         guard.absorb(fetched, good, None, 0.0, Mono::default())
     }
 
     #[test]
     fn a_list_that_halves_is_believed_at_the_second_fetch() {
         let mut guard = Guard::of_url(HOUR);
-        let shrunken = Ruling::Refused(ListFailure::Shrunken);
+        let shrunken = Decision::Refused(ListFailure::Shrunken);
         let mut fetch = |n: usize| absorb(&mut guard, Fetched::List(&list(n)), Some(100));
-        assert_eq!(fetch(50), Ruling::Accepted);
+        assert_eq!(fetch(50), Decision::Accepted);
         assert_eq!(fetch(49), shrunken);
         // It halves again: another error page.
         assert_eq!(fetch(10), shrunken);
-        assert_eq!(fetch(60), Ruling::Accepted);
+        assert_eq!(fetch(60), Decision::Accepted);
         assert_eq!(fetch(49), shrunken);
-        assert_eq!(fetch(48), Ruling::Accepted);
+        assert_eq!(fetch(48), Decision::Accepted);
         assert_eq!(guard.due(), Mono::default().after(HOUR));
     }
 
@@ -229,14 +269,14 @@ mod tests {
     fn failures_between_two_fetches_confirm_nothing() {
         let mut guard = Guard::of_url(HOUR);
         let small = list(1);
-        let shrunken = Ruling::Refused(ListFailure::Shrunken);
+        let shrunken = Decision::Refused(ListFailure::Shrunken);
         assert_eq!(absorb(&mut guard, Fetched::List(&small), Some(9)), shrunken);
         let failed = Fetched::Failed(ListFailure::Html);
         absorb(&mut guard, failed, Some(9));
         assert!(guard.is_unconfirmed());
         assert_eq!(
             absorb(&mut guard, Fetched::Unchanged, Some(9)),
-            Ruling::Confirmed
+            Decision::Confirmed
         );
         assert_eq!(absorb(&mut guard, Fetched::List(&small), Some(9)), shrunken);
     }
@@ -246,7 +286,7 @@ mod tests {
         let mut guard = Guard::of_url(HOUR);
         assert_eq!(
             absorb(&mut guard, Fetched::List(&list(1)), None),
-            Ruling::Accepted
+            Decision::Accepted
         );
     }
 
@@ -281,11 +321,41 @@ mod tests {
     }
 
     #[test]
+    fn a_user_may_ask_again_after_a_minute_or_five() {
+        let (start, mut guard) = (Mono::default(), Guard::of_url(2 * HOUR));
+        guard.hasten();
+        assert_eq!(guard.due(), start);
+        let failed = Fetched::Failed(ListFailure::HttpStatus);
+        let mut due = |fetched, retry_after: Option<Duration>| {
+            guard.absorb(fetched, None, retry_after, 0.0, start);
+            guard.hasten();
+            guard.due().since(start)
+        };
+        assert_eq!(due(failed, None), MINUTE);
+        assert_eq!(due(failed, None), MINUTE);
+        // What the server asks for outweighs the user.
+        assert_eq!(due(failed, Some(3 * MINUTE)), 3 * MINUTE);
+        assert_eq!(due(Fetched::Unchanged, None), 5 * MINUTE);
+        assert_eq!(due(Fetched::Unchanged, Some(HOUR)), HOUR);
+    }
+
+    #[test]
+    fn another_interval_holds_from_the_latest_fetch_on() {
+        let (start, mut guard) = (Mono::default(), Guard::of_url(HOUR));
+        guard.absorb(Fetched::Unchanged, None, None, 0.0, start);
+        for (interval, wait) in [(HOUR, HOUR), (2 * HOUR, 2 * HOUR)] {
+            let mut other = Guard::of_url(interval);
+            other.resume(&guard);
+            assert_eq!(other.due().since(start), wait);
+        }
+    }
+
+    #[test]
     fn a_file_is_looked_at_every_half_minute() {
         let mut guard = Guard::of_file(HOUR);
         for _ in 0..3 {
             absorb(&mut guard, Fetched::Failed(ListFailure::Unreadable), None);
-            assert_eq!(guard.due(), Mono::default().after(FILE_CHECK));
+            assert_eq!(guard.due(), Mono::default().after(Guard::FILE_CHECK));
         }
     }
 
@@ -305,8 +375,8 @@ mod tests {
                     1 => Fetched::List(&list),
                     _ => Fetched::Failed(ListFailure::Dns),
                 };
-                let ruling = guard.absorb(fetched, good, None, jitter, now);
-                if ruling == Ruling::Accepted {
+                let decision = guard.absorb(fetched, good, None, jitter, now);
+                if decision == Decision::Accepted {
                     good = Some(entries);
                 }
                 let wait = guard.due().since(now);

@@ -54,13 +54,13 @@ pub(crate) fn read(
         failure: None,
         is_found: false,
     };
-    let place = match items {
-        Some(path) => Place::Below(&path.0),
-        None => Place::Root,
+    let position = match items {
+        Some(path) => Position::Below(&path.0),
+        None => Position::Root,
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let seed = ItemsSeed {
-        place,
+        position,
         sink: &mut sink,
     };
     let read = seed.deserialize(&mut deserializer);
@@ -122,9 +122,9 @@ impl Sink<'_> {
     }
 }
 
-/// Where a value is, seen from the list.
+/// The position of a value, seen from the list.
 #[derive(Clone, Copy)]
-enum Place<'p> {
+enum Position<'p> {
     /// The document, whose list is not named.
     Root,
     /// Right below such a document.
@@ -135,7 +135,7 @@ enum Place<'p> {
 
 /// Reads a value that is, or leads to, the list.
 struct ItemsSeed<'s, 'p, 'l> {
-    place: Place<'p>,
+    position: Position<'p>,
     sink: &'s mut Sink<'l>,
 }
 
@@ -186,11 +186,11 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        if let Place::Below([_, ..]) = self.place {
+        if let Position::Below([_, ..]) = self.position {
             // The rest of the path leads through each element.
             loop {
                 let seed = ItemsSeed {
-                    place: self.place,
+                    position: self.position,
                     sink: &mut *self.sink,
                 };
                 if items.next_element_seed(seed)?.is_none() {
@@ -210,12 +210,12 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let is_list = matches!(self.place, Place::Below([]));
+        let is_list = matches!(self.position, Position::Below([]));
         self.sink.is_found |= is_list;
         while let Some(Key(key)) = map.next_key()? {
             let sink = &mut *self.sink;
-            let place = match self.place {
-                Place::Below([]) => {
+            let position = match self.position {
+                Position::Below([]) => {
                     // A map from info-hash to torrent, as Deluge has it.
                     map.next_value_seed(EntrySeed {
                         key: Some(key),
@@ -223,12 +223,14 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_, '_> {
                     })?;
                     continue;
                 }
-                Place::Root => Some(Place::BelowRoot),
-                Place::Below([first, rest @ ..]) if **first == *key => Some(Place::Below(rest)),
-                Place::BelowRoot | Place::Below(_) => None,
+                Position::Root => Some(Position::BelowRoot),
+                Position::Below([first, rest @ ..]) if **first == *key => {
+                    Some(Position::Below(rest))
+                }
+                Position::BelowRoot | Position::Below(_) => None,
             };
-            match place {
-                Some(place) => map.next_value_seed(ItemsSeed { place, sink })?,
+            match position {
+                Some(position) => map.next_value_seed(ItemsSeed { position, sink })?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }

@@ -8,7 +8,7 @@
 //! | `fields` | which field of an entry holds what |
 //! | `draft` | one entry while it is read: its info-hash in any of the forms found in practice |
 //! | `entry` | entries, and those that cannot be used |
-//! | `failure` | why a list as a whole cannot be used |
+//! | `failure`, `explain` | why a list as a whole cannot be used |
 //! | `guard` | whether a new list is believed, and when the next fetch is due |
 //! | `saved` | the last good copy as bytes |
 //! | `url` | the URL of a list, whose display hides passkeys |
@@ -33,6 +33,7 @@
 mod detect;
 mod draft;
 mod entry;
+mod explain;
 mod failure;
 mod feed;
 mod fields;
@@ -46,9 +47,10 @@ mod url;
 
 pub use detect::is_bot_wall;
 pub use entry::{Entry, ParsedList, SkipReason, Skipped, UrlTexts};
+pub use explain::explain;
 pub use failure::ListFailure;
 pub use fields::{Fields, Role};
-pub use guard::{Fetched, Guard, Ruling, Validators};
+pub use guard::{Decision, Fetched, Guard, Validators};
 pub use json::ItemPath;
 pub use saved::{DecodeError, SavedList};
 pub use url::{ListUrl, ListUrlError};
@@ -112,6 +114,9 @@ pub fn parse(
     }
     if let Some(page) = detect::web_page(&text) {
         return Err(page);
+    }
+    if detect::is_markup(&text) && !matches!(format.format, Format::Auto | Format::Rss) {
+        return Err(ListFailure::NotAList);
     }
     let fields = &format.fields;
     let mut list = Collector::default();

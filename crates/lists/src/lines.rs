@@ -19,9 +19,9 @@ pub(crate) fn read(text: &str, list: &mut Collector) -> Result<(), ListFailure> 
         draft.offer_line(line);
         list.push(draft)?;
     }
-    // A last line without an end that is no torrent was cut.
+    // A last line without an end that is no torrent was cut, unless no line is a torrent.
     let is_cut = !text.is_empty() && !text.ends_with('\n') && text.lines().nth(1).is_some();
-    match is_cut && list.unusable() > unusable {
+    match is_cut && list.unusable() > unusable && list.has_entries() {
         true => Err(ListFailure::Truncated),
         false => Ok(()),
     }

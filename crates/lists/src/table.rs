@@ -8,21 +8,23 @@ use seedwatch_torrent::Magnet;
 
 use crate::draft::{Draft, parse_hash};
 use crate::entry::Collector;
-use crate::fields::{Fields, Role};
+use crate::fields::{Fields, IDENTIFYING, Role};
 use crate::{ListFailure, MAX_COLUMNS};
 
 /// The characters that may separate columns.
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 
-/// The roles that name a torrent.
-const IDENTIFYING: [Role; 4] = [Role::Magnet, Role::InfoHash, Role::InfoHashV2, Role::Link];
-
 /// Returns whether the first line is the header of a table with a column that names torrents.
 pub(crate) fn is_header(text: &str, fields: &Fields) -> bool {
-    let mut reader = reader(text);
+    let header = first_record(text);
+    header.is_some_and(|header| header.len() > 1 && columns(&header, fields).is_some())
+}
+
+/// Returns the first record of a table.
+pub(crate) fn first_record(text: &str) -> Option<StringRecord> {
     let mut record = StringRecord::new();
-    let read = reader.read_record(&mut record).unwrap_or(false);
-    read && record.len() > 1 && columns(&record, fields).is_some()
+    let read = reader(text).read_record(&mut record);
+    read.unwrap_or(false).then_some(record)
 }
 
 /// Reads a table. Without a header that names torrents, each cell is taken for what it looks like.
@@ -70,7 +72,9 @@ pub(crate) fn read(text: &str, fields: &Fields, list: &mut Collector) -> Result<
                 .is_some_and(|cell| cell.contains('\n')),
         });
     }
-    match last.is_some_and(|last| last.is_cut(text)) {
+    // A table without any info-hash is another kind of table, not one that was cut.
+    let has_hashes = list.has_entries() || header.flatten().is_some();
+    match has_hashes && last.is_some_and(|last| last.is_cut(text)) {
         true => Err(ListFailure::Truncated),
         false => Ok(()),
     }

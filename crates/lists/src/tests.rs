@@ -3,6 +3,7 @@
 mod bad;
 mod formats;
 mod mutations;
+mod reasons;
 
 use crate::{Format, ItemPath, ListFailure, ListFormat, ParsedList, parse};
 

@@ -9,12 +9,21 @@ use crate::{ListFailure, MAX_BYTES};
 /// How many bytes of an XML declaration are read for its encoding.
 const DECLARATION: usize = 256;
 
-/// How many bytes are searched for control characters, which no text has.
+/// How many characters are searched for those that no text has.
 const SAMPLE: usize = 4096;
 
+/// Of so many characters of a text, less than one is damaged or a control character.
+const MOST_DAMAGE: usize = 16;
+
+/// How files begin that are taken for lists by mistake.
+const MAGIC: [&[u8]; 4] = [b"PK\x03\x04", b"\x89PNG", b"\x1f\x8b", b"%PDF-"];
+
 /// Returns the text of a list. A byte order mark decides; then the bytes themselves, if they are
-/// UTF-16 or UTF-8; then the encoding that the server or the XML declaration states. Without any
-/// of these, the text is taken for Latin-1, as spreadsheets export it.
+/// UTF-16 or mostly UTF-8; then the encoding that the server or the XML declaration states. Without
+/// any of these, the text is taken for Latin-1, as spreadsheets export it.
+///
+/// Single damaged bytes cost no more than the characters they belong to: they are replaced, and
+/// control characters are left out.
 ///
 /// # Errors
 /// [`ListFailure::Encoding`] if the bytes are no text, [`ListFailure::TooLarge`] if the text
@@ -27,28 +36,35 @@ pub(crate) fn decode<'a>(
         Some((encoding, length)) => (Some(encoding), &bytes[length..]),
         None => (utf16_without_mark(bytes), bytes),
     };
+    if MAGIC.iter().any(|magic| bytes.starts_with(magic)) {
+        return Err(ListFailure::Encoding);
+    }
     let text = match encoding {
-        Some(encoding) => decode_as(encoding, bytes)?,
-        None => match std::str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => decode_as(stated(bytes, charset), bytes)?,
-        },
+        Some(encoding) if encoding != UTF_8 && bytes.len() % 2 != 0 => {
+            return Err(ListFailure::Encoding);
+        }
+        Some(encoding) => encoding.decode_without_bom_handling(bytes).0,
+        None if is_mostly_utf8(bytes) => String::from_utf8_lossy(bytes),
+        None => stated(bytes, charset).decode_without_bom_handling(bytes).0,
     };
     if text.len() > MAX_BYTES {
         return Err(ListFailure::TooLarge);
     }
     match is_binary(&text) {
         true => Err(ListFailure::Encoding),
-        false => Ok(text),
+        false => Ok(without_controls(text)),
     }
 }
 
-fn decode_as<'a>(
-    encoding: &'static Encoding,
-    bytes: &'a [u8],
-) -> Result<Cow<'a, str>, ListFailure> {
-    let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
-    text.ok_or(ListFailure::Encoding)
+/// Returns whether at least half of what is not ASCII is UTF-8. Text in another encoding is that
+/// by chance only.
+fn is_mostly_utf8(bytes: &[u8]) -> bool {
+    let (mut valid, mut damaged) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        damaged += usize::from(!chunk.invalid().is_empty());
+    }
+    valid >= damaged
 }
 
 /// Returns the encoding that the server or the XML declaration states. UTF-8 is not believed: the
@@ -81,10 +97,26 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Returns whether a text has control characters other than white space at its beginning.
+/// Returns whether the beginning of a text has a share of characters that no text has.
 fn is_binary(text: &str) -> bool {
-    let control = |b: u8| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c);
-    text.bytes().take(SAMPLE).any(control)
+    let (mut all, mut damaged) = (0, 0);
+    for c in text.chars().take(SAMPLE) {
+        all += 1;
+        damaged += usize::from(is_control(c) || c == char::REPLACEMENT_CHARACTER);
+    }
+    damaged * MOST_DAMAGE > all
+}
+
+fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text.contains(is_control) {
+        true => text.replace(is_control, "").into(),
+        false => text,
+    }
+}
+
+/// Returns whether a character is a control character other than white space.
+fn is_control(c: char) -> bool {
+    c < ' ' && !matches!(c, '\t' | '\n' | '\r' | '\x0c')
 }
 
 #[cfg(test)]
@@ -119,12 +151,48 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_byte_costs_one_character() {
+        let hash = "0123456789abcdef0123456789abcdef01234567";
+        let list = |middle: &[u8]| {
+            let head = format!("{hash} Żółw\n{hash} a");
+            [head.as_bytes(), middle, b"b\n"].concat()
+        };
+        let expected = |middle| format!("{hash} Żółw\n{hash} a{middle}b\n");
+        let bom = |bytes: Vec<u8>| [&b"\xef\xbb\xbf"[..], &bytes].concat();
+        for (middle, text) in [
+            (&b"\xff"[..], "\u{fffd}"),
+            (b"\xc3", "\u{fffd}"),
+            (b"\x01", ""),
+            (b"\0", ""),
+            (b"\x1b", ""),
+        ] {
+            assert_eq!(decode(&list(middle), None).unwrap(), expected(text));
+            assert_eq!(decode(&bom(list(middle)), None).unwrap(), expected(text));
+        }
+        let mut utf16 = utf16(&expected(""), true, u16::to_le_bytes);
+        // Half of a pair.
+        utf16.splice(90..92, [0x00, 0xd8]);
+        assert!(decode(&utf16, None).unwrap().ends_with("ab\n"));
+        // The beginning of the list is not the only place.
+        let far = [hash.repeat(200).as_bytes(), b"\x02"].concat();
+        assert_eq!(decode(&far, None).unwrap(), hash.repeat(200));
+    }
+
+    #[test]
+    fn text_that_is_mostly_not_utf8_is_latin_1() {
+        let text = decode(b"caf\xe9 ma\xf1ana na\xefve \xc3\xa9", None).unwrap();
+        assert_eq!(text, "café mañana naïve Ã©");
+    }
+
+    #[test]
     fn bytes_that_are_no_text_are_named() {
         let odd = [&b"\xff\xfe"[..], b"a\0b"].concat();
         for bytes in [
             &b"\x00\x01\x02\x03"[..],
             b"PK\x03\x04rest",
             b"\x89PNG\r\n\x1a\n",
+            b"ab\0\0c\x01\x02\x03 plain",
+            &[&b"\xff\xfe"[..], &[0, 0xd8].repeat(40)].concat(),
             &odd,
         ] {
             assert_eq!(decode(bytes, None), Err(ListFailure::Encoding), "{bytes:?}");

@@ -2,43 +2,38 @@
 //! lists as fetched, and no URL of a list.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
 use tracing::warn;
 
+use super::key::{ListKey, continued};
 use crate::app::state::call_disk;
-use crate::config::{List, ListSource};
-use crate::store::{FileError, Store, StoreError};
+use crate::store::{self, FileError, Store, StoreError};
 use seedwatch_lists::SavedList;
 
 /// The version of a section.
 const VERSION: u16 = 1;
 
-/// The first word of each section.
-const SECTION: &str = "lists";
+/// What the name of each section begins with; the key of the list follows.
+const PREFIX: &str = "lists-";
 
-/// Returns the number of a list, which depends on all that its entries depend on: where it is and
-/// how it is read.
-pub(super) fn id(list: &List) -> u64 {
-    let mut text = match &list.source {
-        ListSource::Url(url) => format!("url {}\n", url.secret_url()),
-        ListSource::File(path) => format!("file {}\n", path.display()),
-    };
-    let format = &list.format;
-    // Writing to a `String` does not fail.
-    let _ = write!(text, "{:?}\n{:?}\n", format.format, format.items);
-    for (role, name) in format.fields.given() {
-        let _ = writeln!(text, "{} {name}", role.as_key());
-    }
-    let hash = Sha256::digest(text);
-    let first = hash.first_chunk().copied().unwrap_or_default();
-    u64::from_be_bytes(first)
+fn section(key: ListKey) -> String {
+    format!("{PREFIX}{key}")
 }
 
-fn section(id: u64) -> String {
-    format!("{SECTION}-{id}")
+/// Reads the copy that a running daemon saved, without changing its state directory.
+pub(super) fn peek(folder: &Path, key: ListKey) -> Option<SavedList> {
+    let payload = store::peek(folder, &section(key), VERSION)?;
+    SavedList::decode(&payload).ok()
+}
+
+/// A copy that was read from the state directory.
+#[derive(Clone)]
+pub(super) struct LoadedCopy {
+    /// The key under which it was saved: that of the list, or of an earlier source of the list.
+    pub(super) key: ListKey,
+    pub(super) copy: SavedList,
 }
 
 /// The copies of all lists.
@@ -46,7 +41,7 @@ pub(in crate::app) struct Copies {
     /// `None` if no state is kept.
     store: Option<Arc<Store>>,
     /// Copies that were read for a configuration that is not in effect yet.
-    loaded: Mutex<HashMap<u64, SavedList>>,
+    loaded: Mutex<HashMap<ListKey, LoadedCopy>>,
 }
 
 impl Copies {
@@ -58,12 +53,24 @@ impl Copies {
         }
     }
 
-    /// Reads the copies of these lists. A list without a copy is left out.
-    pub(super) fn load(&self, ids: &[u64]) -> HashMap<u64, SavedList> {
+    /// Reads the copies of these lists, except those `in_use`. A list without a copy of its own
+    /// gets that of an earlier source of the same name; one without either is left out.
+    pub(super) fn load(
+        &self,
+        wanted: &[ListKey],
+        in_use: &[ListKey],
+    ) -> HashMap<ListKey, LoadedCopy> {
+        let mut saved = match wanted.is_empty() {
+            true => Vec::new(),
+            false => self.saved_keys(),
+        };
+        saved.retain(|key| !in_use.contains(key));
         let mut copies = HashMap::new();
-        for id in ids {
-            if let Some(copy) = self.load_one(*id) {
-                copies.insert(*id, copy);
+        for (wanted, found) in wanted.iter().zip(continued(wanted, &saved)) {
+            if let Some(key) = found.map(|n| saved[n])
+                && let Some(copy) = self.load_one(key)
+            {
+                copies.insert(*wanted, LoadedCopy { key, copy });
             }
         }
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,11 +78,22 @@ impl Copies {
         copies
     }
 
-    fn load_one(&self, id: u64) -> Option<SavedList> {
+    /// Returns the keys of the copies in the state directory.
+    fn saved_keys(&self) -> Vec<ListKey> {
+        let Some(store) = self.store.clone() else {
+            return Vec::new();
+        };
+        let sections = call_disk(move || store.sections().unwrap_or_default());
+        let sections = sections.unwrap_or_default();
+        let keys = sections.iter().filter_map(|it| it.strip_prefix(PREFIX));
+        keys.filter_map(ListKey::parse).collect()
+    }
+
+    fn load_one(&self, key: ListKey) -> Option<SavedList> {
         let store = Arc::clone(self.store.as_ref()?);
         let hangs = store.hangs();
         let loaded = call_disk(move || {
-            let section = section(id);
+            let section = section(key);
             let Some((_, payload)) = store.load(&section, VERSION)? else {
                 return Ok(None);
             };
@@ -91,41 +109,44 @@ impl Copies {
     }
 
     /// Returns a copy that was read, once.
-    pub(super) fn take(&self, id: u64) -> Option<SavedList> {
+    pub(super) fn take(&self, key: ListKey) -> Option<LoadedCopy> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        loaded.remove(&id)
+        loaded.remove(&key)
     }
 
     /// Saves a copy. Waits for the disk, but not forever.
     ///
     /// # Errors
     /// The copy is not saved.
-    pub(super) fn save(&self, id: u64, copy: SavedList) -> Result<(), StoreError> {
+    pub(super) fn save(&self, key: ListKey, copy: SavedList) -> Result<(), StoreError> {
         let Some(store) = self.store.clone() else {
             return Ok(());
         };
         let hangs = store.hangs();
-        let saved = call_disk(move || store.save(&section(id), VERSION, &copy.encode()));
+        let saved = call_disk(move || store.save(&section(key), VERSION, &copy.encode()));
         saved.unwrap_or(Err(hangs))
     }
 
-    /// Removes the copies of other lists, without waiting.
-    pub(super) fn forget_all_but(&self, ids: Vec<u64>) {
+    /// Removes a copy. Waits for the disk, but not forever.
+    pub(super) fn remove(&self, key: ListKey) {
+        if let Some(store) = self.store.clone() {
+            // A copy that stays does no harm.
+            let _ = call_disk(move || store.remove(&section(key)));
+        }
+    }
+
+    /// Removes all copies but these, without waiting.
+    pub(super) fn forget_all_but(&self, keys: Vec<ListKey>) {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.clear();
         drop(loaded);
         let Some(store) = self.store.clone() else {
             return;
         };
-        let kept: Vec<String> = ids.into_iter().map(section).collect();
+        let kept: Vec<String> = keys.into_iter().map(section).collect();
         tokio::task::spawn_blocking(move || {
             let sections = store.sections().unwrap_or_default();
-            let is_old = |name: &&String| {
-                let number = name
-                    .strip_prefix(SECTION)
-                    .and_then(|it| it.strip_prefix('-'));
-                number.is_some() && !kept.contains(name)
-            };
+            let is_old = |name: &&String| name.starts_with(PREFIX) && !kept.contains(name);
             for section in sections.iter().filter(is_old) {
                 // A copy that stays does no harm.
                 let _ = store.remove(section);

@@ -11,7 +11,9 @@ use tokio::task::spawn_blocking;
 
 use crate::config::{List, ListSource};
 use seedwatch_input::file;
-use seedwatch_lists::{ListFailure, ListFormat, ListUrl, MAX_BYTES, ParsedList, Validators, parse};
+use seedwatch_lists::{
+    ListFailure, ListFormat, ListUrl, MAX_BYTES, ParsedList, Validators, explain, parse,
+};
 use seedwatch_probers::http::{Download, DownloadError, Downloader, ListBody, unpack};
 
 /// Longest time that a file system may take to say whether a file changed.
@@ -29,9 +31,9 @@ pub(super) struct FileStamp {
 }
 
 /// A fetch that is due.
-pub(super) struct Job {
+pub(super) struct FetchRequest {
     pub(super) list: Arc<List>,
-    /// Those of the last good copy.
+    /// Those of the last good copy, if it is of the same source.
     pub(super) validators: Validators,
     /// The file that was read last, unless it must be read again.
     pub(super) stamp: Option<FileStamp>,
@@ -40,13 +42,13 @@ pub(super) struct Job {
 
 /// The outcome of a fetch.
 pub(super) struct Outcome {
-    pub(super) result: Result<Fetched, DownloadError>,
+    pub(super) result: Result<Content, DownloadError>,
     /// The file that was read.
     pub(super) stamp: Option<FileStamp>,
 }
 
 /// What a fetch yielded.
-pub(super) enum Fetched {
+pub(super) enum Content {
     /// The server says that nothing changed, or the file is the same.
     Unchanged,
     /// A list, with the validators of the answer.
@@ -63,7 +65,7 @@ impl Outcome {
     }
 }
 
-impl Job {
+impl FetchRequest {
     /// Fetches the list.
     pub(super) async fn run(self) -> Outcome {
         let format = self.list.format.clone();
@@ -87,9 +89,9 @@ async fn fetch(
     url: &ListUrl,
     validators: &Validators,
     format: ListFormat,
-) -> Result<Fetched, DownloadError> {
+) -> Result<Content, DownloadError> {
     let body = match downloader.fetch(url, validators).await? {
-        Download::Unchanged => return Ok(Fetched::Unchanged),
+        Download::Unchanged => return Ok(Content::Unchanged),
         Download::Body(body) => body,
     };
     let ListBody {
@@ -101,12 +103,27 @@ async fn fetch(
     let _turn = READING.acquire().await;
     let reading = spawn_blocking(move || {
         let bytes = unpack(bytes)?;
-        let list = parse(&bytes, &format, charset.as_deref());
+        let list = read(&bytes, &format, charset.as_deref());
         drop(memory);
         list
     });
-    let list = reading.await.unwrap_or(Err(ListFailure::NotAList))?;
-    Ok(Fetched::List(list, validators))
+    let list = reading.await.unwrap_or(Err(ListFailure::NotAList.into()))?;
+    Ok(Content::List(list, validators))
+}
+
+/// Reads a list. The error says what exactly is wrong with it.
+fn read(
+    bytes: &[u8],
+    format: &ListFormat,
+    charset: Option<&str>,
+) -> Result<ParsedList, DownloadError> {
+    parse(bytes, format, charset).map_err(|failure| {
+        let detail = explain(bytes, format, charset, failure);
+        DownloadError {
+            detail: detail.unwrap_or_else(|| failure.to_string()),
+            ..failure.into()
+        }
+    })
 }
 
 /// Reads a file if it is another one than `known`.
@@ -122,7 +139,7 @@ fn read_file(path: PathBuf, known: Option<FileStamp>, format: &ListFormat) -> Ou
     };
     if known == Some(stamp) {
         return Outcome {
-            result: Ok(Fetched::Unchanged),
+            result: Ok(Content::Unchanged),
             stamp: Some(stamp),
         };
     }
@@ -130,9 +147,9 @@ fn read_file(path: PathBuf, known: Option<FileStamp>, format: &ListFormat) -> Ou
         ErrorKind::FileTooLarge => ListFailure::TooLarge.into(),
         _ => unreadable(&error),
     });
-    let list = bytes.and_then(|bytes| Ok(parse(&unpack(bytes)?, format, None)?));
+    let list = bytes.and_then(|bytes| read(&unpack(bytes)?, format, None));
     Outcome {
-        result: list.map(|list| Fetched::List(list, Validators::default())),
+        result: list.map(|list| Content::List(list, Validators::default())),
         stamp: Some(stamp),
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::fetch::{Fetched, FileStamp, Job, Outcome};
+use super::copies::LoadedCopy;
+use super::fetch::{Content, FetchRequest, FileStamp, Outcome};
+use super::key::ListKey;
 use crate::config::{List, ListSource};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::snapshot::ListRow;
 use seedwatch_lists::{
-    self as lists, Entry, Guard, ListFailure, ParsedList, Ruling, SavedList, Skipped, Validators,
+    Decision, Entry, Fetched, Guard, ListFailure, ParsedList, SavedList, Skipped, Validators,
 };
 use seedwatch_probers::http::Downloader;
 
@@ -21,10 +23,12 @@ const SAVE_AGAIN: u64 = 3600;
 /// The state of one list.
 pub(super) struct Watched {
     list: Arc<List>,
-    id: u64,
+    key: ListKey,
     guard: Guard,
     /// The last good copy.
     good: Option<SavedList>,
+    /// The key of the list when that copy was read: the list may have another source since.
+    copy_key: ListKey,
     /// When the copy was saved last.
     saved: Unix,
     /// The file that was read last.
@@ -33,55 +37,95 @@ pub(super) struct Watched {
     is_busy: bool,
     /// The outcome of the latest fetch; `None` before the first.
     latest: Option<Result<(), ListFailure>>,
+    /// What the latest fetch failed at.
+    detail: Option<Box<str>>,
     failures: BTreeMap<&'static str, u64>,
+}
+
+/// A copy to save.
+pub(super) struct Save {
+    pub(super) key: ListKey,
+    pub(super) copy: SavedList,
+    /// The key of the copy to remove afterwards.
+    pub(super) replaces: Option<ListKey>,
 }
 
 /// What follows from a fetch.
 #[derive(Default)]
 pub(super) struct Consequence {
     /// The copy to save.
-    pub(super) save: Option<SavedList>,
+    pub(super) save: Option<Save>,
     /// Whether the entries changed.
     pub(super) is_changed: bool,
 }
 
 impl Watched {
     /// Returns the state of a list that was not fetched yet by this process.
-    pub(super) fn new(list: Arc<List>, id: u64, good: Option<SavedList>) -> Self {
-        let guard = match &list.source {
-            ListSource::Url(_) => Guard::of_url(list.interval),
-            ListSource::File(_) => Guard::of_file(list.interval),
-        };
+    pub(super) fn new(list: Arc<List>, key: ListKey, loaded: Option<LoadedCopy>) -> Self {
+        let copy_key = loaded.as_ref().map_or(key, |loaded| loaded.key);
+        let good = loaded.map(|loaded| loaded.copy);
         Self {
+            guard: guard_of(&list),
             list,
-            id,
-            guard,
+            key,
             saved: good.as_ref().map_or(Unix(0), |copy| copy.confirmed),
             good,
+            copy_key,
             stamp: None,
             is_busy: false,
             latest: None,
+            detail: None,
             failures: BTreeMap::new(),
         }
     }
 
-    /// Returns the same state for a list whose other settings may have changed. A new interval
+    /// Returns the state after a reload, which may have changed any setting of the list. The last
+    /// good copy stays in use until the list was read from its new source once. A new interval
     /// holds from now on.
-    pub(super) fn with(self, list: Arc<List>) -> Self {
-        if list.interval == self.list.interval {
-            return Self { list, ..self };
+    pub(super) fn reloaded(self, list: Arc<List>, key: ListKey) -> Self {
+        let mut guard = self.guard.clone();
+        if list.interval != self.list.interval || list.source != self.list.source {
+            guard = guard_of(&list);
         }
-        let fresh = Self::new(Arc::clone(&list), self.id, None);
+        if list.source == self.list.source {
+            guard.resume(&self.guard);
+            guard.hasten();
+        }
+        if key.has_source_of(self.key) {
+            return Self {
+                list,
+                key,
+                guard,
+                ..self
+            };
+        }
         Self {
             list,
-            guard: fresh.guard,
+            key,
+            guard,
+            stamp: None,
+            // The outcome of a fetch from the earlier source is dropped.
+            is_busy: false,
+            latest: None,
+            detail: None,
             ..self
         }
     }
 
-    /// Returns the number of the list.
-    pub(super) fn id(&self) -> u64 {
-        self.id
+    /// Returns the key of the list.
+    pub(super) fn key(&self) -> ListKey {
+        self.key
+    }
+
+    /// Returns the key of the last good copy; `None` without one.
+    pub(super) fn copy_key(&self) -> Option<ListKey> {
+        self.good.as_ref().map(|_| self.copy_key)
+    }
+
+    /// Returns the last good copy if it is of the present source, read in the present way.
+    fn own_copy(&self) -> Option<&SavedList> {
+        let is_own = self.copy_key.has_source_of(self.key);
+        self.good.as_ref().filter(|_| is_own)
     }
 
     /// Returns the entries in use; `None` without a good copy.
@@ -95,10 +139,10 @@ impl Watched {
     }
 
     /// Begins a fetch.
-    pub(super) fn begin(&mut self, downloader: Downloader) -> Job {
+    pub(super) fn begin(&mut self, downloader: Downloader) -> FetchRequest {
         self.is_busy = true;
-        let good = self.good.as_ref();
-        Job {
+        let good = self.own_copy();
+        FetchRequest {
             list: Arc::clone(&self.list),
             validators: good.map(|copy| copy.validators.clone()).unwrap_or_default(),
             // A list that waits for its confirmation is read again.
@@ -114,45 +158,58 @@ impl Watched {
         self.stamp = outcome.stamp;
         let retry_after = outcome.result.as_ref().err().and_then(|it| it.retry_after);
         let fetched = match &outcome.result {
-            Ok(Fetched::List(list, _)) => lists::Fetched::List(list),
+            Ok(Content::List(list, _)) => Fetched::List(list),
             // The same file still has what was wrong with it.
-            Ok(Fetched::Unchanged) => match self.latest {
-                Some(Err(failure)) if is_same_file => lists::Fetched::Failed(failure),
-                _ => lists::Fetched::Unchanged,
+            Ok(Content::Unchanged) => match self.latest {
+                Some(Err(failure)) if is_same_file => Fetched::Failed(failure),
+                _ => Fetched::Unchanged,
             },
-            Err(error) => lists::Fetched::Failed(error.failure),
+            Err(error) => Fetched::Failed(error.failure),
         };
-        let good = self.good.as_ref().map(|copy| copy.entries.len());
+        // A list from another source may be much shorter.
+        let good = self.own_copy().map(|copy| copy.entries.len());
         let guard = &mut self.guard;
-        let ruling = guard.absorb(fetched, good, retry_after, jitter, now.mono);
-        match ruling {
-            Ruling::Refused(failure) => {
+        let decision = guard.absorb(fetched, good, retry_after, jitter, now.mono);
+        match decision {
+            Decision::Refused(failure) => {
                 let is_news = !is_same_file || self.latest != Some(Err(failure));
                 let detail = outcome.result.err().map(|error| error.detail);
-                self.refuse(failure, detail.as_deref(), is_news);
+                self.refuse(failure, detail, is_news);
                 Consequence::default()
             }
-            Ruling::Confirmed => self.confirm(now.unix),
-            Ruling::Accepted => match outcome.result {
-                Ok(Fetched::List(list, validators)) => self.accept(list, validators, now.unix),
+            Decision::Confirmed => self.confirm(now.unix),
+            Decision::Accepted => match outcome.result {
+                Ok(Content::List(list, validators)) => self.accept(list, validators, now.unix),
                 _ => Consequence::default(),
             },
         }
     }
 
-    fn refuse(&mut self, failure: ListFailure, detail: Option<&str>, is_news: bool) {
+    fn refuse(&mut self, failure: ListFailure, detail: Option<String>, is_news: bool) {
         if is_news {
             *self.failures.entry(failure.as_label()).or_default() += 1;
+            let detail = detail.unwrap_or_else(|| failure.to_string());
+            self.detail = Some(detail.into());
         }
-        if self.latest.replace(Err(failure)) != Some(Err(failure)) {
-            let detail = detail.map_or_else(|| failure.to_string(), str::to_owned);
-            warn!(
-                list = %self.list.name,
-                reason = failure.as_label(),
+        if self.latest.replace(Err(failure)) == Some(Err(failure)) {
+            return;
+        }
+        let (list, reason) = (&self.list.name, failure.as_label());
+        let detail = self.detail.as_deref();
+        match &self.good {
+            Some(good) => warn!(
+                %list,
+                reason,
                 detail,
-                entries = self.good.as_ref().map_or(0, |copy| copy.entries.len()),
+                entries = good.entries.len(),
                 "torrent list not usable: the last good copy stays in use"
-            );
+            ),
+            None => warn!(
+                %list,
+                reason,
+                detail,
+                "torrent list not usable, and there is no good copy of it yet"
+            ),
         }
     }
 
@@ -163,11 +220,8 @@ impl Watched {
         };
         good.confirmed = now;
         let is_due = now.0.saturating_sub(self.saved.0) >= SAVE_AGAIN;
-        if is_due {
-            self.saved = now;
-        }
         Consequence {
-            save: is_due.then(|| good.clone()),
+            save: is_due.then(|| self.save(now)).flatten(),
             is_changed: false,
         }
     }
@@ -177,33 +231,39 @@ impl Watched {
         let is_changed = known.is_none_or(|known| **known != *list.entries);
         let has_other_validators =
             |known: &SavedList| known.validators != validators && validators != Default::default();
-        if !is_changed {
-            let must_save = self.good.as_ref().is_some_and(has_other_validators);
-            if let Some(good) = &mut self.good {
-                good.validators = validators;
-            }
-            let consequence = self.confirm(now);
-            return Consequence {
-                save: consequence.save.or(self.good.clone().filter(|_| must_save)),
-                ..consequence
-            };
-        }
         self.recover();
-        self.log(&list.skipped, list.entries.len());
-        let good = SavedList {
-            entries: list.entries.into(),
+        let must_save = is_changed || self.own_copy().is_none_or(has_other_validators);
+        if is_changed {
+            self.log(&list.skipped, list.entries.len());
+        }
+        // The same entries stay shared with the torrents in use.
+        let entries = self.entries().filter(|_| !is_changed);
+        self.good = Some(SavedList {
+            entries: entries.unwrap_or_else(|| list.entries.into()),
             validators,
             confirmed: now,
-        };
-        self.saved = now;
-        self.good = Some(good.clone());
+        });
+        let is_due = now.0.saturating_sub(self.saved.0) >= SAVE_AGAIN;
         Consequence {
-            save: Some(good),
-            is_changed: true,
+            save: (must_save || is_due).then(|| self.save(now)).flatten(),
+            is_changed,
         }
     }
 
+    /// Returns the copy to save, which is one of the present source from now on.
+    fn save(&mut self, now: Unix) -> Option<Save> {
+        let copy = self.good.clone()?;
+        self.saved = now;
+        let before = std::mem::replace(&mut self.copy_key, self.key);
+        Some(Save {
+            key: self.key,
+            copy,
+            replaces: (before != self.key).then_some(before),
+        })
+    }
+
     fn recover(&mut self) {
+        self.detail = None;
         if let Some(Err(_)) = self.latest.replace(Ok(())) {
             info!(list = %self.list.name, "torrent list is usable again");
         }
@@ -226,16 +286,28 @@ impl Watched {
     }
 
     /// Returns the state for readers.
-    pub(super) fn row(&self) -> ListRow {
+    pub(super) fn row(&self, now: Now) -> ListRow {
         let good = self.good.as_ref();
         let failures = self.failures.iter();
         ListRow {
             name: self.list.name.clone(),
             is_up: self.latest.map(|latest| latest.is_ok()),
             reason: self.latest.and_then(Result::err).map(ListFailure::as_label),
+            detail: self.detail.clone(),
             entries: good.map(|copy| copy.entries.len() as u64),
             last_success: good.map(|copy| copy.confirmed).filter(|at| at.0 > 0),
+            next_fetch: self
+                .due()
+                .map(|due| Unix(now.unix.0 + due.since(now.mono).as_secs())),
             failures: failures.map(|(reason, count)| (*reason, *count)).collect(),
         }
+    }
+}
+
+/// Returns the guard of a list that was not fetched yet.
+fn guard_of(list: &List) -> Guard {
+    match &list.source {
+        ListSource::Url(_) => Guard::of_url(list.interval),
+        ListSource::File(_) => Guard::of_file(list.interval),
     }
 }

@@ -7,9 +7,11 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep_until;
 use tracing::warn;
 
-use super::fetch::{Job, Outcome};
+use super::fetch::{FetchRequest, Outcome};
+use super::key::ListKey;
 use super::{Shared, State};
 use crate::config::MAX_LISTS;
+use crate::store::StoreError;
 use seedwatch_clock::Mono;
 
 /// Most fetches at once: all, so that slow servers delay no other list. The memory for their bodies
@@ -21,11 +23,12 @@ pub(super) async fn run(shared: Arc<Shared>, changed: mpsc::Sender<()>) {
     let mut fetches = JoinSet::new();
     loop {
         let now = shared.clock.now().mono;
-        let jobs = shared.state().begin(now, MAX_FETCHES - fetches.len());
-        for (id, job) in jobs {
+        let due = shared.state().begin(now, MAX_FETCHES - fetches.len());
+        for (key, request) in due {
             // In a task of its own, so that a panic is the failure of one fetch.
-            let fetch = tokio::spawn(job.run());
-            fetches.spawn(async move { (id, fetch.await.unwrap_or_else(|_| Outcome::panicked())) });
+            let fetch = tokio::spawn(request.run());
+            fetches
+                .spawn(async move { (key, fetch.await.unwrap_or_else(|_| Outcome::panicked())) });
         }
         let due = match fetches.len() < MAX_FETCHES {
             true => shared.state().next_due(),
@@ -39,10 +42,10 @@ pub(super) async fn run(shared: Arc<Shared>, changed: mpsc::Sender<()>) {
         };
         tokio::select! {
             Some(ended) = fetches.join_next() => {
-                if let Ok((id, outcome)) = ended
-                    && end(&shared, id, outcome).await
+                if let Ok((key, outcome)) = ended
+                    && end(&shared, key, outcome).await
                 {
-                    // Full: the main loop has not read the last word yet.
+                    // Full: the main loop has not taken the last message yet.
                     let _ = changed.try_send(());
                 }
             }
@@ -54,21 +57,27 @@ pub(super) async fn run(shared: Arc<Shared>, changed: mpsc::Sender<()>) {
 
 /// Takes the outcome of a fetch, and saves the copy before it is used: what is watched survives a
 /// kill. Returns whether entries changed.
-async fn end(shared: &Arc<Shared>, id: u64, outcome: Outcome) -> bool {
+async fn end(shared: &Arc<Shared>, key: ListKey, outcome: Outcome) -> bool {
     let now = shared.clock.now();
     let consequence = {
         let mut state = shared.state();
         let mut watched = state.watched.iter_mut();
-        let Some(watched) = watched.find(|it| it.id() == id) else {
-            // It left the configuration.
+        let Some(watched) = watched.find(|it| it.key().has_source_of(key)) else {
+            // The list left the configuration, or has another source.
             return false;
         };
         watched.end(outcome, rand::random(), now)
     };
-    if let Some(copy) = consequence.save {
+    if let Some(save) = consequence.save {
         let shared = Arc::clone(shared);
-        let saved = spawn_blocking(move || shared.copies.save(id, copy)).await;
-        if let Ok(Err(error)) = saved {
+        let saved = spawn_blocking(move || {
+            shared.copies.save(save.key, save.copy)?;
+            if let Some(key) = save.replaces {
+                shared.copies.remove(key);
+            }
+            Ok::<(), StoreError>(())
+        });
+        if let Ok(Err(error)) = saved.await {
             warn!(%error, "the last good copy of a list is not saved");
         }
     }
@@ -80,7 +89,7 @@ async fn end(shared: &Arc<Shared>, id: u64, outcome: Outcome) -> bool {
 
 impl State {
     /// Begins the fetches that are due, at most so many.
-    fn begin(&mut self, now: Mono, most: usize) -> Vec<(u64, Job)> {
+    fn begin(&mut self, now: Mono, most: usize) -> Vec<(ListKey, FetchRequest)> {
         let Some(downloader) = self.downloader.clone() else {
             return Vec::new();
         };
@@ -88,7 +97,7 @@ impl State {
         let due = due.filter(|it| it.due().is_some_and(|due| due <= now));
         let begin = due.take(most);
         begin
-            .map(|it| (it.id(), it.begin(downloader.clone())))
+            .map(|it| (it.key(), it.begin(downloader.clone())))
             .collect()
     }
 

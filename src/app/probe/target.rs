@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::BoxError;
+use crate::app::lists;
 use crate::cli::Cli;
 use crate::config::Config;
 use seedwatch_geo::Geo;
@@ -32,14 +33,16 @@ fn load(path: &Path) -> Result<Config, BoxError> {
     })
 }
 
-/// Reads the configuration, with the target as its only torrent.
+/// Reads the configuration, with the target as its only torrent. The torrents of lists are those
+/// of the copies that the daemon saved last.
 pub(super) fn read(path: &Path, target: &str) -> Result<Config, BoxError> {
     let mut config = load(path)?;
+    lists::peek(&mut config);
     config.torrents = [find(&config, target)?].into();
     Ok(config)
 }
 
-/// Returns the target: a configured torrent by name or info-hash, or else a magnet link, metainfo
+/// Returns the target: a watched torrent by name or info-hash, or else a magnet link, metainfo
 /// file or info-hash.
 fn find(config: &Config, target: &str) -> Result<Torrent, BoxError> {
     let by_name = |torrent: &&Torrent| *torrent.name == *target;

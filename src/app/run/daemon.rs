@@ -85,7 +85,6 @@ pub(super) struct Daemon {
     /// The configuration in effect.
     pub(super) config: Config,
     pub(super) loop_events: mpsc::Sender<LoopEvent>,
-    snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) web: Arc<web::State>,
     pub(super) supervisor: Supervisor,
     pub(super) reloads: Reloads,
@@ -113,7 +112,7 @@ impl Daemon {
     ) -> Self {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let web = web::State::new(
-            Arc::clone(&snapshot),
+            snapshot,
             outlets.reloads,
             outlets.telemetry_path,
             outlets.max_requests,
@@ -133,7 +132,6 @@ impl Daemon {
             state_writer: started.state_writer,
             config: started.config,
             loop_events: outlets.loop_events,
-            snapshot,
             web: Arc::new(web),
             supervisor: Supervisor::from_environment(Instant::now()),
             reloads: Reloads::new(config_file),
@@ -231,7 +229,7 @@ impl Daemon {
             .save_events(&mut self.engine, &snapshot.events);
         snapshot.state = self.state_writer.row();
         snapshot.lists = self.lists.rows();
-        self.snapshot.store(Arc::new(snapshot));
+        self.web.show(snapshot);
         start + time_between_snapshots(start.elapsed())
     }
 

@@ -67,11 +67,90 @@ fn names_are_unique_and_those_of_the_configuration_stay() {
         "One",
         "One (02020202)",
         "Three",
-        "Two (03030303)",
+        "Two",
         "Two (06060606)",
     ];
     assert_eq!(names(&merged), expected);
     assert_eq!(merged.left_out, 0);
+}
+
+#[test]
+fn a_second_list_renames_nothing() {
+    let yaml = "lists: [{file: a}, {file: b}]";
+    let first = format!("{} One\n{} One\n", hash(3), hash(4));
+    let (_, alone) = merged(yaml, &[&first, &format!("{} x\n", hash(5))]);
+    assert_eq!(names(&alone), ["One", "One (04040404)", "x"]);
+    // The second takes a name, the hash of a torrent without a name, and the name after it.
+    let second = format!("{} One\n{} {}\n{}\n", hash(1), hash(2), hash(6), hash(6));
+    let (_, both) = merged(yaml, &[&first, &second]);
+    let nameless = format!("{0} ({0})", hash(6));
+    let expected = [
+        &*hash(6),
+        &*nameless,
+        "One",
+        "One (01010101)",
+        "One (04040404)",
+    ];
+    assert_eq!(names(&both), expected);
+    let one = both.torrents.iter().find(|it| &*it.name == "One").unwrap();
+    assert_eq!(one.hashes.v1().unwrap().to_string(), hash(3));
+}
+
+#[test]
+fn privacy_does_not_depend_on_the_order() {
+    let yaml = |consent: [bool; 2]| {
+        format!(
+            "trackers: [udp://everywhere.example:1]\n\
+             lists: [{{file: a, private: {}}}, {{file: b, private: {}}}]\n",
+            consent[0], consent[1]
+        )
+    };
+    let public = format!(
+        "magnet:?xt=urn:btih:{}&tr=udp://public.example:2\n",
+        hash(1)
+    );
+    let private = format!(
+        "infohash,private,trackers\n{},true,udp://private.example:3\n",
+        hash(1)
+    );
+    for (consent, expected) in [(false, Privacy::LeftAlone), (true, Privacy::Consented)] {
+        let (_, first) = merged(&yaml([consent, false]), &[&private, &public]);
+        let (_, last) = merged(&yaml([false, consent]), &[&public, &private]);
+        for merged in [&first, &last] {
+            assert_eq!(merged.torrents.len(), 1);
+            assert_eq!(merged.torrents[0].privacy, expected);
+        }
+        let of_private = ["udp://private.example:3"];
+        if consent {
+            assert_eq!(trackers(&first.torrents[0]), of_private);
+            assert_eq!(trackers(&last.torrents[0]), of_private);
+        }
+    }
+}
+
+#[test]
+fn a_torrent_that_any_list_calls_private_gets_nothing_from_another() {
+    let yaml = format!(
+        "torrents: [{{infohash: {}, name: mine, trackers: [{TRACKER}]}}]\n\
+         lists: [{{file: a, collection: books}}, {{file: b}}]\n",
+        hash(1)
+    );
+    let link = format!("magnet:?xt=urn:btih:{}&tr=udp://own.example:2\n", hash(1));
+    let private = format!("infohash,private\n{},true\n", hash(1));
+    let (config, merged) = merged(&yaml, &[&link, &private]);
+    assert_eq!(merged.torrents[..], config.lists.configured[..]);
+}
+
+#[test]
+fn what_a_list_adds_to_a_torrent_was_not_published() {
+    let own = format!("magnet:?xt=urn:btih:{}&tr={TRACKER}", hash(1));
+    let yaml = format!("torrents: [{{magnet: \"{own}\"}}]\nlists: [{{file: a}}]\n");
+    let link = format!("magnet:?xt=urn:btih:{}&tr=udp://own.example:2\n", hash(1));
+    let (_, merged) = merged(&yaml, &[&link]);
+    let torrent = &merged.torrents[0];
+    assert_eq!(torrent.trackers.len(), 2);
+    let tiers = [0, 1].map(|n| torrent.trackers.tier(n));
+    assert_eq!(tiers, [Some(0), None]);
 }
 
 #[test]

@@ -57,8 +57,10 @@ pub(crate) fn snapshot() -> Snapshot {
             name: "books".into(),
             is_up: Some(false),
             reason: Some("html"),
+            detail: Some("a web page instead of a list".into()),
             entries: Some(18_000),
             last_success: Some(Unix(1_790_000_010)),
+            next_fetch: Some(Unix(1_790_000_400)),
             failures: vec![("html", 2), ("timeout", 1)],
         },
         // Before the first fetch.
@@ -168,6 +170,7 @@ fn alive() -> Sample {
     };
     it.announces[1] = AnnounceRow {
         success: Some(false),
+        refusals: 3,
         problem: Some(Arc::new(Problem::Failed(ProbeError::new(
             FailureReason::Rejected,
             "unregistered torrent",

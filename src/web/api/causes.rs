@@ -14,14 +14,18 @@ pub(super) struct Causes<'a> {
 /// One cause.
 #[derive(Serialize)]
 struct CauseView<'a> {
-    /// `outage`, `family_lost`, `resolver_down`, `dht_silent` or `tracker_down`.
+    /// `outage`, `family_lost`, `resolver_down`, `dht_silent`, `tracker_down` or
+    /// `tracker_refuses`.
     kind: &'static str,
     /// The lost family.
     family: Option<&'static str>,
-    /// The tracker that is down.
+    /// The tracker that is down or refuses.
     tracker: Option<&'a str>,
-    /// The number of torrents that have no tracker with a valid answer, of those that use it.
+    /// The number of torrents that have no tracker with a valid answer, of those that use it; or
+    /// that it refuses.
     torrents: Option<u32>,
+    /// What a tracker that refuses says most often.
+    message: Option<&'a str>,
     text: String,
 }
 
@@ -32,15 +36,17 @@ impl<'a> Causes<'a> {
             let (family, tracker, torrents) = match cause {
                 Cause::Outage | Cause::ResolverDown | Cause::DhtSilent => (None, None, None),
                 Cause::FamilyLost(family) => (Some(family.as_label()), None, None),
-                Cause::TrackerDown { tracker, torrents } => {
-                    (None, Some(&**tracker), Some(*torrents))
-                }
+                Cause::TrackerDown { tracker, torrents }
+                | Cause::TrackerRefuses {
+                    tracker, torrents, ..
+                } => (None, Some(&**tracker), Some(*torrents)),
             };
             CauseView {
                 kind: cause.as_label(),
                 family,
                 tracker,
                 torrents,
+                message: cause.message(),
                 text: cause.sentence(),
             }
         };

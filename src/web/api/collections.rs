@@ -5,26 +5,29 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use super::paging::Page;
 use super::values::{ByFamily, ByWindow};
 use seedwatch_core::snapshot::{CollectionRow, CountryRow, Snapshot};
 
-/// All collections. They are written row by row, without a copy in memory.
-pub(super) struct Collections(pub(super) Arc<Snapshot>);
+/// Collections. They are written row by row, without a copy in memory.
+pub(super) struct Collections(pub(super) Arc<Snapshot>, pub(super) Page);
 
 impl Serialize for Collections {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        struct Rows<'a>(&'a Snapshot);
+        struct Rows<'a>(&'a Snapshot, &'a Page);
 
         impl Serialize for Rows<'_> {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                let rows = self.0.collections.iter();
+                let rows = self.0.collections.get(self.1.rows.clone());
+                let rows = rows.unwrap_or_default().iter();
                 to.collect_seq(rows.map(|row| collection_view(self.0, row)))
             }
         }
 
-        let mut object = to.serialize_struct("Collections", 2)?;
+        let mut object = to.serialize_struct("Collections", 2 + Page::FIELDS)?;
         object.serialize_field("taken", &self.0.taken.0)?;
-        object.serialize_field("collections", &Rows(&self.0))?;
+        self.1.serialize(&mut object)?;
+        object.serialize_field("collections", &Rows(&self.0, &self.1))?;
         object.end()
     }
 }

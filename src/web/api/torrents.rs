@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use hyper::header::{HeaderMap, HeaderValue, LINK};
+use hyper::header::HeaderMap;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use super::paging;
 use super::values::{ByFamily, ByWindow, ProbeFailure};
+use crate::web::lookup;
 use crate::web::query::{Selection, TorrentQuery};
 use seedwatch_core::snapshot::{
     AnnounceRow, CountryPeers, GeoBreakdown, Privacy, Snapshot, Source, TorrentView,
@@ -47,12 +49,7 @@ impl TorrentList {
 
     /// Adds the links to other pages as a header field (RFC 8288).
     pub(super) fn add_links(&self, fields: &mut HeaderMap) {
-        for (link, relation) in [(&self.next, "next"), (&self.prev, "prev")] {
-            let Some(link) = link else { continue };
-            if let Ok(field) = HeaderValue::try_from(format!("<{link}>; rel=\"{relation}\"")) {
-                fields.append(LINK, field);
-            }
-        }
+        paging::add_links(fields, self.prev.as_deref(), self.next.as_deref());
     }
 }
 
@@ -82,17 +79,13 @@ impl Serialize for TorrentList {
     }
 }
 
-/// Returns the torrent of this name. Snapshots are sorted by name. `empty` is the breakdown of a
-/// swarm without peers.
+/// Returns the torrent of this info-hash or name. `empty` is the breakdown of a swarm without peers.
 pub(super) fn torrent<'a>(
     snapshot: &'a Snapshot,
     empty: &'a GeoBreakdown,
     name: &str,
 ) -> Option<Torrent<'a>> {
-    let index = snapshot
-        .torrents
-        .binary_search_by(|torrent| (*torrent.name).cmp(name))
-        .ok()?;
+    let index = lookup::find(snapshot, name)?;
     Some(torrent_view(snapshot, snapshot.row(index)?, empty))
 }
 

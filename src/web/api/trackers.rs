@@ -6,22 +6,32 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use super::paging::Page;
 use super::values::{ByFamily, ProbeFailure};
 use seedwatch_core::snapshot::{FailureReason, Problem, Snapshot, TrackerRow};
 
-/// All trackers, sorted by name.
-pub(super) struct Trackers(pub(super) Arc<Snapshot>);
+/// Trackers, sorted by name.
+pub(super) struct Trackers(pub(super) Arc<Snapshot>, pub(super) Page);
+
+impl Trackers {
+    /// Returns how many trackers there are.
+    pub(super) fn total(snapshot: &Snapshot) -> usize {
+        snapshot.trackers.iter().flatten().count()
+    }
+}
 
 impl Serialize for Trackers {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let Self(snapshot) = self;
+        let Self(snapshot, page) = self;
         let rows = snapshot.trackers.iter().zip(count(snapshot));
         let rows = rows.filter_map(|(row, counted)| Some(view(row.as_deref()?, counted)));
         let mut trackers: Vec<_> = rows.collect();
         trackers.sort_unstable_by_key(|tracker| tracker.name);
-        let mut object = to.serialize_struct("Trackers", 2)?;
+        let mut object = to.serialize_struct("Trackers", 2 + Page::FIELDS)?;
         object.serialize_field("taken", &snapshot.taken.0)?;
-        object.serialize_field("trackers", &trackers)?;
+        page.serialize(&mut object)?;
+        let shown = trackers.get(page.rows.clone()).unwrap_or_default();
+        object.serialize_field("trackers", shown)?;
         object.end()
     }
 }

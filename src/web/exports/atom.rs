@@ -1,22 +1,20 @@
 //! Torrents and events as Atom feeds (RFC 4287).
 //!
 //! Ids stay the same: a torrent is known by its info-hash, and its entry is updated when its state
-//! changes. Texts hold no numbers that change with every snapshot, so a feed is the same until a
+//! changes. Private torrents have no entry, because feeds are passed on and an id is all that it
+//! takes to join a swarm. Texts hold no numbers that change with every snapshot, so a feed is the same until a
 //! state changes.
 
 use std::fmt::{self, Write as _};
 
-use percent_encoding::utf8_percent_encode;
-
 use crate::web::escape::Xml;
 use crate::web::events::{EventView, Events};
+use crate::web::links::{self, urn};
 use crate::web::query::{Selection, TorrentQuery};
-use crate::web::route::SEGMENT;
 use crate::web::timestamp::Timestamp;
 use seedwatch_core::magnet;
-use seedwatch_core::snapshot::{Snapshot, TorrentView, Unix};
+use seedwatch_core::snapshot::{Privacy, Snapshot, Torrent, TorrentView, Unix};
 use seedwatch_core::verdict::{Advice, Condition};
-use seedwatch_torrent::Hashes;
 
 /// What the ids begin with that no address gives (RFC 4151).
 const TAG: &str = "tag:seedwatch,2026:";
@@ -57,8 +55,8 @@ impl Address {
     }
 }
 
-/// Returns the feed of the torrents that a query selects. Torrents that were not judged yet have no
-/// time of a change, and no entry.
+/// Returns the feed of the public torrents that a query selects. Torrents that were not judged yet
+/// have no time of a change, and no entry.
 pub(super) fn torrents(
     snapshot: &Snapshot,
     query: &TorrentQuery,
@@ -67,6 +65,7 @@ pub(super) fn torrents(
 ) -> Result<Feed, fmt::Error> {
     let rows = selection.indices.iter();
     let rows = rows.filter_map(|index| snapshot.row(*index));
+    let rows = rows.filter(|view| view.torrent.privacy == Privacy::Public);
     let rows = rows.filter_map(|view| Some((view.verdict.since.get()?, view)));
     let rows: Vec<_> = rows.collect();
     let own = query.to_query();
@@ -90,7 +89,8 @@ pub(super) fn torrents(
     feed.end()
 }
 
-/// Returns the feed of events. Those without a time have no entry.
+/// Returns the feed of events. Those without a time have no entry, nor have those of a torrent that
+/// is not configured any more: it may have been private.
 pub(super) fn events(
     snapshot: &Snapshot,
     events: &Events<'_>,
@@ -98,17 +98,24 @@ pub(super) fn events(
     address: &Address,
 ) -> Result<Feed, fmt::Error> {
     let rows = events.events.iter();
-    let rows: Vec<_> = rows.filter_map(|event| Some((event.at?, event))).collect();
+    let rows = rows.filter_map(|event| {
+        let torrent = event.configured?;
+        let is_public = torrent.privacy == Privacy::Public;
+        let at = event.at.filter(|_| is_public)?;
+        Some((at, torrent, event))
+    });
+    let rows: Vec<_> = rows.collect();
     let mark = if query.is_empty() { "" } else { "?" };
     let mut feed = Feed::begin(
         "seedwatch: events",
         &address.id(query),
         &address.link(format_args!("{}{mark}{query}", address.path)),
-        rows.iter().map(|(at, _)| Unix(*at)).max(),
+        rows.iter().map(|(at, ..)| Unix(*at)).max(),
         snapshot,
     )?;
-    for (at, event) in rows {
-        feed.event(Unix(at), event, address)?;
+    for (at, torrent, event) in rows {
+        let page = torrent_page(torrent, address);
+        feed.event(Unix(at), torrent, event, &page)?;
     }
     feed.end()
 }
@@ -161,7 +168,7 @@ impl Feed {
         let title = format!("{}: {state}", view.torrent.name);
         let conditions: Vec<_> = verdict.conditions.iter().map(Condition::as_label).collect();
         self.begin_entry(&urn(&view.torrent.hashes), &title, since)?;
-        self.link("alternate", &torrent_page(&view.torrent.name, address))?;
+        self.link("alternate", &torrent_page(view.torrent, address))?;
         if let Some(repaired) = magnet::repaired(snapshot, view) {
             let link = Xml(&repaired.magnet);
             writeln!(
@@ -178,15 +185,19 @@ impl Feed {
         self.end_entry(summary.trim_end())
     }
 
-    fn event(&mut self, at: Unix, event: &EventView<'_>, address: &Address) -> fmt::Result {
+    fn event(
+        &mut self,
+        at: Unix,
+        torrent: &Torrent,
+        event: &EventView<'_>,
+        page: &str,
+    ) -> fmt::Result {
         let (from, to) = (words(event.from), words(event.to));
-        let name = event.torrent.unwrap_or(&event.infohash);
-        let (hash, label) = (&event.infohash, event.to);
+        let (name, label) = (&torrent.name, event.to);
+        let hash = &event.infohash;
         let id = format!("{TAG}event:{hash}:{}:{label}", at.0);
         self.begin_entry(&id, &format!("{name}: {to}"), at)?;
-        if let Some(name) = event.torrent {
-            self.link("alternate", &torrent_page(name, address))?;
-        }
+        self.link("alternate", page)?;
         writeln!(self.xml, "<category term=\"{}\"/>", Xml(label))?;
         let reason = event.sentence;
         self.end_entry(&format!("It was {from} and is {to} now. {reason}"))
@@ -205,18 +216,8 @@ impl Feed {
     }
 }
 
-/// Returns the name of a torrent among all torrents of the world.
-fn urn(hashes: &Hashes) -> String {
-    match (hashes.v1(), hashes.v2()) {
-        (Some(v1), _) => format!("urn:btih:{v1}"),
-        (None, Some(v2)) => format!("urn:btmh:1220{v2}"),
-        (None, None) => String::new(),
-    }
-}
-
-fn torrent_page(name: &str, address: &Address) -> String {
-    let segment = utf8_percent_encode(name, SEGMENT);
-    address.link(format_args!("torrents/{segment}"))
+fn torrent_page(torrent: &Torrent, address: &Address) -> String {
+    address.link(links::torrent_page(torrent))
 }
 
 /// Returns a label as words.

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 
 use crate::web::State;
 use crate::web::api;
-use crate::web::route::SEGMENT;
+use crate::web::links::segment;
 use seedwatch_core::magnet;
 use seedwatch_core::snapshot::{Privacy, Snapshot, Torrent};
 use seedwatch_exporter::HttpResponse;
@@ -45,11 +45,8 @@ pub(super) fn name_at(path: &str) -> Option<String> {
 pub(in crate::web) fn path_of(torrent: &Torrent) -> Option<String> {
     let is_public = torrent.privacy == Privacy::Public;
     torrent.file().filter(|_| is_public)?;
-    let name = utf8_percent_encode(&torrent.name, SEGMENT);
-    Some(format!(
-        "{}{name}{EXTENSION}",
-        FOLDER.trim_start_matches('/')
-    ))
+    let folder = FOLDER.trim_start_matches('/');
+    Some(format!("{folder}{}{EXTENSION}", segment(&torrent.name)))
 }
 
 /// A copy to be made.
@@ -63,8 +60,13 @@ struct Copy {
 /// Returns the file of a torrent. A torrent without a file, or whose file cannot be read, has none.
 pub(super) async fn answer(state: &State, name: &str) -> HttpResponse {
     let snapshot = state.snapshot.load_full();
-    let Some(copy) = prepare(&snapshot, name) else {
+    let torrents = &snapshot.torrents;
+    let found = torrents.binary_search_by(|torrent| (*torrent.name).cmp(name));
+    let Ok(index) = found else {
         return api::error::no_torrent();
+    };
+    let Some(copy) = prepare(&snapshot, index) else {
+        return api::error::not_found("the torrent has no torrent file");
     };
     // One file is read at a time.
     let Ok(_permit) = Arc::clone(&state.files).acquire_owned().await else {
@@ -81,11 +83,8 @@ pub(super) async fn answer(state: &State, name: &str) -> HttpResponse {
     }
 }
 
-fn prepare(snapshot: &Snapshot, name: &str) -> Option<Copy> {
-    let torrents = &snapshot.torrents;
-    let index = torrents
-        .binary_search_by(|torrent| (*torrent.name).cmp(name))
-        .ok()?;
+/// Returns what to copy for the torrent at an index of the snapshot.
+fn prepare(snapshot: &Snapshot, index: usize) -> Option<Copy> {
     let view = snapshot.row(index)?;
     let path = view.torrent.file()?.to_owned();
     // Private torrents have no repaired link.

@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 
 use super::file;
 use crate::web::bytes::ByteSize;
+use crate::web::links::{torrent_page, urn};
 use seedwatch_core::magnet;
 use seedwatch_core::needs_seeding::Entry;
 use seedwatch_core::snapshot::{Snapshot, TorrentView, Unix};
@@ -31,11 +32,6 @@ impl<'a> Item<'a> {
         files: Option<&str>,
     ) -> Option<Self> {
         let repaired = magnet::repaired(snapshot, entry.view)?;
-        let hashes = &entry.view.torrent.hashes;
-        let urn = match (hashes.v1(), hashes.v2()) {
-            (None, Some(v2)) => format!("urn:btmh:1220{v2}"),
-            (v1, _) => format!("urn:btih:{}", v1?),
-        };
         Some(Self {
             view: entry.view,
             entry,
@@ -48,13 +44,18 @@ impl<'a> Item<'a> {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            urn,
+            urn: urn(&entry.view.torrent.hashes),
         })
     }
 
     /// Returns the address of the torrent file, or the magnet link if there is none.
     pub(super) fn url(&self) -> String {
         self.file.as_ref().unwrap_or(&self.magnet).clone()
+    }
+
+    /// Returns the path of the page of the torrent without its first slash.
+    pub(super) fn page(&self) -> String {
+        torrent_page(self.view.torrent)
     }
 
     pub(super) fn name(&self) -> &'a str {
@@ -99,12 +100,13 @@ impl<'a> Item<'a> {
         let copies = match self.entry.copies {
             Some(1) => "1 known seeder".to_owned(),
             Some(copies) => format!("{copies} known seeders"),
-            None => "no source counts seeders".to_owned(),
+            None => "no source counts seeders now".to_owned(),
         };
-        let recovering = match self.entry.is_recovering {
-            true => "; well again, but not yet for long enough",
-            false => "",
+        let doubt = match (self.entry.is_recovering, self.entry.is_remembered) {
+            (true, _) => "; well again, but not yet for long enough",
+            (false, true) => "; it needed seeding when this was last known",
+            (false, false) => "",
         };
-        format!("{state}, {copies}{recovering}")
+        format!("{state}, {copies}{doubt}")
     }
 }

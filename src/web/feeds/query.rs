@@ -3,11 +3,29 @@
 use std::ops::RangeInclusive;
 
 use super::Endpoint;
+use super::torznab::{self, TorznabQuery};
 use crate::web::parameters::{Parameters, QueryError};
 use seedwatch_core::needs_seeding::Query;
 use seedwatch_core::snapshot::{Snapshot, Unix};
 
 const KEYS: &[&str] = &[
+    "max_tb",
+    "max_copies",
+    "collection",
+    "format",
+    "client",
+    "link",
+];
+
+/// The keys of Torznab come first, so that errors name them.
+const TORZNAB_KEYS: &[&str] = &[
+    "t",
+    "apikey",
+    "q",
+    "cat",
+    "limit",
+    "offset",
+    "extended",
     "max_tb",
     "max_copies",
     "collection",
@@ -39,6 +57,7 @@ pub(super) struct FeedQuery {
     client: Option<String>,
     pub(super) format: Format,
     pub(super) link: Link,
+    pub(super) torznab: TorznabQuery,
 }
 
 /// The format of a feed.
@@ -70,12 +89,22 @@ impl FeedQuery {
     /// Reads a query string. An empty value counts as missing, because a form sends its empty
     /// fields, too.
     pub(super) fn parse(query: &str, endpoint: &Endpoint) -> Result<Self, QueryError> {
-        let parameters = Parameters::parse(query, KEYS)?;
+        let keys = match torznab::is_meant(query) {
+            true => TORZNAB_KEYS,
+            false => KEYS,
+        };
+        let parameters = Parameters::parse(query, keys)?;
         let max_copies = match parameters.filled("max_copies") {
             Some(_) => parameters.number("max_copies", 0..=MAX_COPIES)?,
             None => None,
         };
-        let format = Format::read(parameters.filled("format"), endpoint)?;
+        let format = match (parameters.filled("format"), parameters.filled("t")) {
+            (None | Some("torznab"), Some(_)) => Format::Torznab,
+            (Some(_), Some(_)) => {
+                return Err(QueryError::invalid("format", "torznab where t is given"));
+            }
+            (format, None) => Format::read(format, endpoint)?,
+        };
         let client = parameters.filled("client");
         if client.is_some_and(|client| client.chars().count() > MAX_CLIENT) {
             return Err(QueryError::invalid("client", "at most 64 characters long"));
@@ -89,6 +118,7 @@ impl FeedQuery {
             collection: parameters.filled("collection").map(str::to_owned),
             client: client.map(str::to_owned),
             format,
+            torznab: TorznabQuery::read(&parameters)?,
             link: match parameters.filled("link") {
                 None | Some("magnet") => Link::Magnet,
                 Some("page") => Link::Page,

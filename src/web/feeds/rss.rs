@@ -10,16 +10,14 @@
 //! A guid stays the same, so that nothing is fetched twice.
 
 use std::fmt::{self, Write as _};
-use std::time::{Duration, UNIX_EPOCH};
-
-use percent_encoding::utf8_percent_encode;
 
 use super::items::Item;
 use super::query::{FeedQuery, Format, Link};
+use super::torznab;
 use crate::web::escape::Xml;
-use crate::web::route::SEGMENT;
+use crate::web::timestamp::http_date;
 use seedwatch_core::needs_seeding::Selection;
-use seedwatch_core::snapshot::{Family, Unix};
+use seedwatch_core::snapshot::Family;
 
 /// The type of enclosures that clients take for a torrent.
 const TORRENT: &str = "application/x-bittorrent";
@@ -32,12 +30,16 @@ const END: &str = "</channel>\n</rss>\n";
 /// Minutes between two looks at the feed. Needs change by the day.
 const TTL_MINUTES: u32 = 60;
 
-/// Returns a feed. `root` is what links to pages begin with.
+/// What a feed links to that knows no address of its pages: RSS wants a link that is absolute. It
+/// names the feed (RFC 4151).
+const NAME: &str = "tag:seedwatch,2026:needs-seeding";
+
+/// Returns a feed. `root` is what links to pages begin with; without it there are none.
 pub(super) fn write<'a>(
     query: &FeedQuery,
     selection: &Selection<'a>,
     items: impl Iterator<Item = Item<'a>>,
-    root: &str,
+    root: Option<&str>,
 ) -> String {
     let mut xml = String::from(BEGIN);
     // Writing to a string does not fail.
@@ -53,7 +55,7 @@ fn write_channel(
     xml: &mut String,
     query: &FeedQuery,
     selection: &Selection<'_>,
-    root: &str,
+    root: Option<&str>,
 ) -> fmt::Result {
     let of = query.collection().map(|name| format!(" of {name}"));
     let title = format!(
@@ -61,17 +63,22 @@ fn write_channel(
         of.unwrap_or_default()
     );
     writeln!(xml, "<title>{}</title>", Xml(&title))?;
-    writeln!(xml, "<link>{}</link>", Xml(root))?;
+    writeln!(xml, "<link>{}</link>", Xml(root.unwrap_or(NAME)))?;
     writeln!(xml, "<description>The most needed first.</description>")?;
     writeln!(xml, "<language>en</language>")?;
     writeln!(xml, "<ttl>{TTL_MINUTES}</ttl>")?;
     if let Some(latest) = selection.latest() {
-        writeln!(xml, "<pubDate>{}</pubDate>", date(latest))?;
+        writeln!(xml, "<pubDate>{}</pubDate>", http_date(latest))?;
     }
     Ok(())
 }
 
-fn write_item(xml: &mut String, query: &FeedQuery, item: &Item<'_>, root: &str) -> fmt::Result {
+fn write_item(
+    xml: &mut String,
+    query: &FeedQuery,
+    item: &Item<'_>,
+    root: Option<&str>,
+) -> fmt::Result {
     let url = match query.link {
         Link::Torrent => item.url(),
         Link::Magnet | Link::Page => item.magnet.clone(),
@@ -82,16 +89,15 @@ fn write_item(xml: &mut String, query: &FeedQuery, item: &Item<'_>, root: &str) 
     match query.link {
         Link::Magnet | Link::Torrent => writeln!(xml, "<link>{url}</link>")?,
         Link::Page => {
-            let page = format!(
-                "{root}torrents/{}",
-                utf8_percent_encode(item.name(), SEGMENT)
-            );
-            writeln!(xml, "<link>{}</link>", Xml(&page))?;
+            if let Some(root) = root {
+                let page = format!("{root}{}", item.page());
+                writeln!(xml, "<link>{}</link>", Xml(&page))?;
+            }
         }
     }
     writeln!(xml, "<guid isPermaLink=\"false\">{}</guid>", item.urn)?;
     if let Some(since) = item.since() {
-        writeln!(xml, "<pubDate>{}</pubDate>", date(since))?;
+        writeln!(xml, "<pubDate>{}</pubDate>", http_date(since))?;
     }
     if let Some(collection) = item.collection() {
         writeln!(xml, "<category>{}</category>", Xml(collection))?;
@@ -120,6 +126,7 @@ fn write_attributes(xml: &mut String, item: &Item<'_>) -> fmt::Result {
         .filter_map(|family| item.view.peers[family.index()].get());
     let peers = peers.reduce(u32::saturating_add);
     let attributes = [
+        ("category", Some(torznab::CATEGORY.to_string())),
         ("infohash", Some(item.wire_hash())),
         ("magneturl", Some(item.magnet.clone())),
         ("size", item.size().map(|size| size.to_string())),
@@ -138,9 +145,4 @@ fn write_attributes(xml: &mut String, item: &Item<'_>) -> fmt::Result {
         }
     }
     Ok(())
-}
-
-/// Returns a date as RSS writes it (RFC 822 with four digits for the year).
-fn date(at: Unix) -> String {
-    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(at.0))
 }

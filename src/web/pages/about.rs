@@ -44,7 +44,7 @@ struct About<'a> {
 /// Writes the page.
 pub(super) fn write(snapshot: &Snapshot, site: &Site, to: &mut impl fmt::Write) -> fmt::Result {
     let now = snapshot.taken;
-    let counts = ByUrgency::of(snapshot.rows().enumerate(), 0);
+    let counts = ByUrgency::of(snapshot, snapshot.rows().enumerate(), 0);
     let count = |state| (super::chart::word(state), Number::from(counts.count(state)));
     let page = About {
         layout: Layout::of(snapshot, site, Address::of(Section::About), "about"),

@@ -6,8 +6,9 @@ use std::fmt;
 use askama::Template;
 
 use super::chart::word;
+use super::collection;
 use super::value::Number;
-use super::{collection, torrent};
+use crate::web::lookup;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_core::verdict::State;
 
@@ -66,7 +67,7 @@ pub(super) fn of(snapshot: &Snapshot, subject: Subject, name: &str) -> Badge {
 }
 
 fn torrent_state(snapshot: &Snapshot, name: &str) -> Option<(String, &'static str)> {
-    let view = snapshot.row(torrent::find(snapshot, name)?)?;
+    let view = snapshot.row(lookup::find(snapshot, name)?)?;
     let state = view.verdict.state;
     Some((word(state).to_owned(), color(state)))
 }

@@ -2,6 +2,7 @@
 
 use super::chart::class;
 use super::value::{DAY, Name, Number};
+use crate::web::lookup::segment;
 use crate::web::parameters::{QueryError, listed};
 use seedwatch_core::snapshot::{ChangeKind, Snapshot, TorrentChange, Unix};
 use seedwatch_core::verdict::State;
@@ -19,9 +20,16 @@ pub(super) struct Change<'a> {
     /// What happened to them.
     pub(super) verb: &'static str,
     /// Some of them.
-    pub(super) named: Vec<Name<'a>>,
+    pub(super) named: Vec<Named<'a>>,
     /// How many more there are.
     pub(super) more: usize,
+}
+
+/// A torrent that is named.
+pub(super) struct Named<'a> {
+    pub(super) name: Name<'a>,
+    /// The last segment of the link to its page.
+    pub(super) link: String,
 }
 
 /// Returns the changes of the last 24 hours, the most urgent first.
@@ -31,9 +39,15 @@ pub(super) fn since_yesterday(snapshot: &Snapshot) -> Vec<Change<'_>> {
     let change = |kind| {
         let Words { label, verb, state } = words(kind)?;
         let all: Vec<_> = changes.of(kind).collect();
-        let name =
-            |change: &&TorrentChange| Some(Name(&snapshot.torrents.get(change.torrent)?.name));
-        let named: Vec<_> = all.iter().take(NAMED).filter_map(name).collect();
+        let name = |change: &&TorrentChange| {
+            let torrent = snapshot.torrents.get(change.torrent)?;
+            snapshot.shows(torrent).then_some(())?;
+            Some(Named {
+                name: Name(&torrent.name),
+                link: segment(torrent),
+            })
+        };
+        let named: Vec<_> = all.iter().filter_map(name).take(NAMED).collect();
         (!all.is_empty()).then(|| Change {
             class: class(state),
             count: all.len().into(),

@@ -53,7 +53,7 @@ pub(super) fn write(
         collection.is_some_and(|collection| **collection == *name)
     });
     let own = own.inspect(|(_, view)| bytes_at_risk.add(*view));
-    let counts = ByUrgency::of(own, WORST);
+    let counts = ByUrgency::of(snapshot, own, WORST);
     let query = TorrentQuery::default().filtered(|filter| {
         filter.collection = Some(name.to_owned());
     });

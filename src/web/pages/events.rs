@@ -10,7 +10,8 @@ use super::layout::{Address, Layout, Section, Site};
 use super::paging::{Paging, page_of};
 use super::problem::Problem;
 use super::value::{Name, Number, When};
-use crate::web::events::{find, resolve};
+use crate::web::events::{Readable, find, resolve};
+use crate::web::lookup::segment;
 use crate::web::parameters::Parameters;
 use seedwatch_core::events::StateEvent;
 use seedwatch_core::snapshot::{ChangeKind, Snapshot};
@@ -69,6 +70,8 @@ struct Events<'a> {
 pub(super) struct ShownEvent<'a> {
     /// `None` if the torrent is not configured any more.
     pub(super) torrent: Option<Name<'a>>,
+    /// The last segment of the link to its page; empty without one.
+    pub(super) link: String,
     pub(super) infohash: String,
     pub(super) from: &'static str,
     pub(super) to: &'static str,
@@ -87,8 +90,10 @@ pub(super) fn write(
     to: &mut impl fmt::Write,
 ) -> fmt::Result {
     let of = query.torrent.as_ref();
+    let shown_to_readers = Readable::of(snapshot);
     let wanted = || {
         let latest = snapshot.events.latest(snapshot.taken);
+        let latest = latest.filter(|event| shown_to_readers.has(event));
         let latest = latest.filter(move |event| of.is_none_or(|(_, hash)| *hash == event.torrent));
         latest.filter(|event| {
             let kind = ChangeKind::of(event.from, event.to);
@@ -128,6 +133,7 @@ pub(super) fn shown<'a>(snapshot: &'a Snapshot, events: &[StateEvent]) -> Vec<Sh
     let resolved = resolve(snapshot, events).into_iter();
     let row = |(view, event): (crate::web::events::EventView<'a>, &StateEvent)| ShownEvent {
         torrent: view.torrent.map(Name),
+        link: (view.configured).map(segment).unwrap_or_default(),
         infohash: view.infohash,
         from: word(event.from),
         to: word(event.to),

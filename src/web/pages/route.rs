@@ -19,6 +19,7 @@ use super::{
 };
 use crate::web::State;
 use crate::web::answer::{HTML, ReadRequest};
+use crate::web::lookup;
 use crate::web::parameters::{Parameters, QueryError};
 use crate::web::query::TorrentQuery;
 use crate::web::route::name_below;
@@ -136,7 +137,7 @@ impl Page {
             }
             Self::Torrent(name) => {
                 plain()?;
-                let index = torrent::find(snapshot, name).ok_or(Problem::NoSuch("torrent"))?;
+                let index = lookup::find(snapshot, name).ok_or(Problem::NoSuch("torrent"))?;
                 Box::new(move |s, site, to| torrent::write(s, site, index, to))
             }
             Self::Collections => {

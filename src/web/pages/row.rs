@@ -2,6 +2,7 @@
 
 use super::chart::{Sparkline, class, word};
 use super::value::{ByteSize, Name, Number, OrUnknown, Peers, When};
+use crate::web::lookup::segment;
 use crate::web::query::needs_something;
 use seedwatch_core::magnet;
 use seedwatch_core::snapshot::{Snapshot, TorrentView};
@@ -77,7 +78,7 @@ impl<'a> ShownTorrent<'a> {
     fn of(snapshot: &'a Snapshot, view: TorrentView<'a>) -> Self {
         Self {
             name: Name(&view.torrent.name),
-            link: link(view),
+            link: segment(view.torrent),
             state: ShownState::of(view),
             days: Sparkline::of_torrent(snapshot, view),
             peers: Peers::of(view.peers, view.unique(view.windows)),
@@ -88,17 +89,6 @@ impl<'a> ShownTorrent<'a> {
             since: When(snapshot.taken, view.verdict.since.get()),
             magnet: short_magnet(snapshot, view),
         }
-    }
-}
-
-/// Returns the last segment of the link to the page of a torrent: its name, or its info-hash if a
-/// browser would take the name for a folder.
-pub(super) fn link(view: TorrentView<'_>) -> String {
-    let name = &*view.torrent.name;
-    let hash = view.torrent.hashes.wire().next();
-    match hash.filter(|_| matches!(name, "." | "..")) {
-        Some(hash) => hash.to_string(),
-        None => Name(name).segment().to_string(),
     }
 }
 

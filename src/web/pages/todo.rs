@@ -33,7 +33,7 @@ struct Todo<'a> {
     /// The torrents of which nothing is known yet.
     pending: Pending,
     tiles: Vec<Tile>,
-    causes: Vec<ShownCause>,
+    causes: Vec<ShownCause<'a>>,
     more_causes: usize,
     lists: Lists<'a>,
     changes: Vec<Change<'a>>,
@@ -43,15 +43,17 @@ struct Todo<'a> {
 }
 
 /// A cause, with the torrents that suffer from it.
-struct ShownCause {
+struct ShownCause<'a> {
     text: String,
+    /// What the tracker says; may be empty.
+    message: &'a str,
     /// The query of its torrents; `None` if the cause concerns all.
     query: Option<String>,
 }
 
 /// Writes the page.
 pub(super) fn write(snapshot: &Snapshot, site: &Site, to: &mut impl fmt::Write) -> fmt::Result {
-    let counts = ByUrgency::of(snapshot.rows().enumerate(), WORST);
+    let counts = ByUrgency::of(snapshot, snapshot.rows().enumerate(), WORST);
     let total = counts.total();
     let title = format!("{} of {total} torrents dead", counts.count(State::Dead));
     let address = Address::of(Section::Todo);
@@ -155,7 +157,7 @@ impl<'a> Lists<'a> {
     }
 }
 
-fn shown_cause(cause: &Cause) -> ShownCause {
+fn shown_cause(cause: &Cause) -> ShownCause<'_> {
     let query = match cause {
         Cause::TrackerDown { tracker, .. } => {
             let query = TorrentQuery::default().filtered(|filter| {
@@ -164,10 +166,17 @@ fn shown_cause(cause: &Cause) -> ShownCause {
             });
             Some(query.to_query())
         }
+        Cause::TrackerRefuses { tracker, .. } => {
+            let query = TorrentQuery::default().filtered(|filter| {
+                filter.tracker = Some(tracker.to_string());
+            });
+            Some(query.to_query())
+        }
         Cause::Outage | Cause::FamilyLost(_) | Cause::ResolverDown | Cause::DhtSilent => None,
     };
     ShownCause {
         text: cause.sentence(),
+        message: cause.message().unwrap_or_default(),
         query,
     }
 }

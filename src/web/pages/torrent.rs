@@ -15,12 +15,12 @@ use super::chart::Chart;
 use super::countries::{CountryBars, bars};
 use super::events::{ShownEvent, of_torrent};
 use super::layout::{Address, Layout, Section, Site};
-use super::row::{ShownState, link};
+use super::row::ShownState;
 use super::torrents::condition_text;
 use super::value::{ByteSize, Name, Number, OrUnknown, When};
 use crate::web::feeds::file::path_of;
+use crate::web::lookup::segment;
 use seedwatch_core::snapshot::{Privacy, Snapshot, TorrentView};
-use seedwatch_torrent::Hashes;
 
 /// Events that are shown.
 const EVENTS: usize = 20;
@@ -58,19 +58,8 @@ struct Facts<'a> {
     web_seeds: Vec<String>,
     /// The path of its torrent file without the first slash, if there is one.
     file: Option<String>,
-    /// The last segment of its address in the API and of its badge.
+    /// The last segment of its address in the API and of its badge, and the query of its events.
     segment: String,
-}
-
-/// Returns the index of a torrent, by its name or info-hash. Snapshots are sorted by name.
-pub(super) fn find(snapshot: &Snapshot, name: &str) -> Option<usize> {
-    let torrents = &snapshot.torrents;
-    let found = torrents.binary_search_by(|torrent| (*torrent.name).cmp(name));
-    found.ok().or_else(|| {
-        let hash = Hashes::parse(name).ok()?.wire().next()?;
-        let mut torrents = torrents.iter();
-        torrents.position(|torrent| torrent.hashes.wire().any(|own| own == hash))
-    })
 }
 
 /// Writes the page of the torrent at an index.
@@ -127,6 +116,6 @@ fn facts<'a>(snapshot: &Snapshot, view: TorrentView<'a>) -> Facts<'a> {
         last_peer_seen: When(snapshot.taken, view.last_peer_seen.get()),
         web_seeds: web_seeds.map(ToString::to_string).collect(),
         file: path_of(torrent),
-        segment: link(view),
+        segment: segment(torrent),
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn write(
         let mut announces = view.announces.iter();
         announces.any(|announce| announce.tracker == id)
     });
-    let counts = ByUrgency::of(uses, WORST);
+    let counts = ByUrgency::of(snapshot, uses, WORST);
     let query = TorrentQuery::default().filtered(|filter| {
         filter.tracker = Some(row.label.to_string());
     });
@@ -65,7 +65,7 @@ pub(super) fn write(
     let layout = Layout::of(snapshot, site, address, format!("tracker {}", row.label));
     let users = users(snapshot).get(id.0 as usize).copied().unwrap_or(0);
     let page = Tracker {
-        tracker: ShownTracker::of(row, users, snapshot.taken),
+        tracker: ShownTracker::of(row, users, snapshot),
         certificate: When(snapshot.taken, row.certificate_expiry),
         next: When(snapshot.taken, row.next_probe),
         failures: failures(row),

@@ -11,7 +11,7 @@ use super::paging::Paging;
 use super::value::{DAY, Name, Number, OrUnknown};
 use seedwatch_core::plural;
 use seedwatch_core::snapshot::{
-    FailureReason, Phases, ProbeError, Problem, Retry, Snapshot, TrackerRow, Unix,
+    Cause, FailureReason, Phases, ProbeError, Problem, Retry, Snapshot, TrackerRow, Unix,
 };
 
 /// Trackers per page.
@@ -66,10 +66,10 @@ pub(super) fn write(
     let rows = snapshot.trackers.iter().zip(users);
     let rows = rows.filter_map(|(row, users)| Some((&**row.as_ref()?, users)));
     let mut rows: Vec<(&TrackerRow, u32)> = rows.collect();
-    rows.sort_unstable_by_key(|(row, users)| (rank(row), Reverse(*users), &*row.label));
+    rows.sort_by_cached_key(|(row, users)| (rank(row, snapshot), Reverse(*users), &*row.label));
     let paging = Paging::of(page, rows.len(), PER_PAGE, String::new());
     let shown = paging.cut(&rows).iter();
-    let shown = shown.map(|(row, users)| ShownTracker::of(row, *users, snapshot.taken));
+    let shown = shown.map(|(row, users)| ShownTracker::of(row, *users, snapshot));
     let page = Trackers {
         layout: Layout::of(snapshot, site, Address::of(Section::Trackers), "trackers"),
         counts: TrackerCounts::of(snapshot),
@@ -80,11 +80,11 @@ pub(super) fn write(
 }
 
 /// Returns the place of a tracker in the table: down, down over one family, in trouble, up.
-fn rank(row: &TrackerRow) -> usize {
+fn rank(row: &TrackerRow, snapshot: &Snapshot) -> usize {
     match (row.up.contains(&Some(false)), row.up.contains(&Some(true))) {
         (true, false) => 0,
         (true, true) => 1,
-        (false, _) if row.problem.is_some() => 2,
+        (false, _) if row.problem.is_some() || refusal(snapshot, &row.label).is_some() => 2,
         (false, _) => 3,
     }
 }
@@ -119,13 +119,15 @@ pub(super) struct ShownTracker<'a> {
     pub(super) warning: Option<&'a str>,
     /// The rate limit of the tracker.
     pub(super) error: Option<&'a ProbeError>,
+    /// The number of torrents that the tracker refuses, and what it says; may be empty.
+    pub(super) refusal: Option<(String, &'a str)>,
     /// Seconds until the rate limit ends.
     pub(super) wait: Option<Number>,
 }
 
 impl<'a> ShownTracker<'a> {
     /// Returns the row of a tracker that so many torrents use.
-    pub(super) fn of(row: &'a TrackerRow, users: u32, now: Unix) -> Self {
+    pub(super) fn of(row: &'a TrackerRow, users: u32, snapshot: &'a Snapshot) -> Self {
         let most_frequent = FailureReason::ALL
             .into_iter()
             .filter(|reason| row.failures[reason.index()] > 0)
@@ -148,12 +150,25 @@ impl<'a> ShownTracker<'a> {
                 .unwrap_or_default(),
             interval: OrUnknown(row.interval.map(interval)),
             latency: OrUnknown(latency(row).map(millis)),
-            certificate: Validity(now, row.certificate_expiry),
+            certificate: Validity(snapshot.taken, row.certificate_expiry),
             warning,
             error,
+            refusal: refusal(snapshot, &row.label),
             wait: wait.map(Number),
         }
     }
+}
+
+/// Returns how many torrents the tracker with this label refuses, and its message.
+fn refusal<'a>(snapshot: &'a Snapshot, label: &str) -> Option<(String, &'a str)> {
+    snapshot.causes.iter().find_map(|cause| match cause {
+        Cause::TrackerRefuses {
+            tracker,
+            torrents,
+            message,
+        } if **tracker == *label => Some((plural(*torrents, "torrent"), &**message)),
+        _ => None,
+    })
 }
 
 /// Returns how long the latest answered probe of a tracker took, over the faster family.

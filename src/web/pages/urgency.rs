@@ -1,7 +1,7 @@
 //! The torrents of a page, the most urgent first.
 
 use crate::web::query::{Position, is_needy, needs_something, position};
-use seedwatch_core::snapshot::TorrentView;
+use seedwatch_core::snapshot::{Snapshot, TorrentView};
 use seedwatch_core::verdict::State;
 
 /// Positions that are kept before all but the first of them are forgotten.
@@ -21,8 +21,10 @@ pub(super) struct ByUrgency {
 }
 
 impl ByUrgency {
-    /// Counts torrents with their indices. Keeps the first `most` of them.
+    /// Counts the torrents that readers may know, with their indices. Keeps the first `most` of
+    /// them.
     pub(super) fn of<'a>(
+        snapshot: &Snapshot,
         torrents: impl Iterator<Item = (usize, TorrentView<'a>)>,
         most: usize,
     ) -> Self {
@@ -32,6 +34,7 @@ impl ByUrgency {
             needy: 0,
             first: Vec::new(),
         };
+        let torrents = torrents.filter(|(_, view)| snapshot.shows(view.torrent));
         torrents.for_each(|(index, view)| all.add(index, view));
         all.cut();
         all.first.sort_unstable();

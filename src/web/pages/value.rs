@@ -2,10 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use percent_encoding::utf8_percent_encode;
-
 pub(super) use crate::web::bytes::ByteSize;
-use crate::web::route::SEGMENT;
+use crate::web::links::segment;
 use crate::web::timestamp::Timestamp;
 use seedwatch_core::snapshot::{Count, Country, UniquePeers, Unix, Window};
 use seedwatch_core::{Grouped, plural};
@@ -20,7 +18,7 @@ pub(super) struct Name<'a>(pub(super) &'a str);
 impl Name<'_> {
     /// Returns the name as a segment of a path, or as a value of a query.
     pub(super) fn segment(&self) -> impl Display {
-        utf8_percent_encode(self.0, SEGMENT)
+        segment(self.0)
     }
 }
 

@@ -56,7 +56,7 @@ impl Filter {
     }
 
     /// Prepares the filter for the torrents of a snapshot.
-    pub(super) fn matcher<'a>(&'a self, snapshot: &Snapshot) -> Matcher<'a> {
+    pub(super) fn matcher<'a>(&'a self, snapshot: &'a Snapshot) -> Matcher<'a> {
         let tracker = self.tracker.as_deref().map(|label| {
             let mut rows = snapshot.trackers.iter();
             let index = rows.position(|row| row.as_ref().is_some_and(|row| *row.label == *label));
@@ -64,6 +64,7 @@ impl Filter {
         });
         Matcher {
             filter: self,
+            snapshot,
             tracker,
         }
     }
@@ -112,6 +113,7 @@ fn condition(text: &str) -> Result<Condition, QueryError> {
 #[derive(Debug)]
 pub(super) struct Matcher<'a> {
     filter: &'a Filter,
+    snapshot: &'a Snapshot,
     /// The tracker of the filter, or `None` within if no tracker has that label.
     tracker: Option<Option<TrackerId>>,
 }
@@ -129,7 +131,8 @@ impl Matcher<'_> {
         } = self.filter;
         let verdict = view.verdict;
         let torrent = view.torrent;
-        state.is_none_or(|state| verdict.state == state)
+        self.snapshot.shows(torrent)
+            && state.is_none_or(|state| verdict.state == state)
             && condition.is_none_or(|condition| verdict.conditions.has(condition))
             && collection
                 .as_deref()

@@ -27,7 +27,7 @@ impl Search {
     /// Reads a text; returns `None` if it is blank. A text of at least six hexadecimal digits is
     /// also taken for the beginning of an info-hash, and one of 32 base32 characters for a whole
     /// one.
-    pub(super) fn parse(text: &str) -> Result<Option<Self>, QueryError> {
+    pub(in crate::web) fn parse(text: &str) -> Result<Option<Self>, QueryError> {
         let text = text.trim();
         if text.chars().count() > MAX_LENGTH {
             let expected = format!("at most {MAX_LENGTH} characters long");
@@ -46,7 +46,7 @@ impl Search {
     }
 
     /// Returns whether a torrent has what is searched for. Allocates nothing.
-    pub(super) fn finds(&self, torrent: &Torrent) -> bool {
+    pub(in crate::web) fn finds(&self, torrent: &Torrent) -> bool {
         let is_in_name = self.words.iter().all(|word| word.is_in(&torrent.name));
         is_in_name || self.hash.as_ref().is_some_and(|hash| hash.begins(torrent))
     }

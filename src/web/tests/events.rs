@@ -58,6 +58,9 @@ async fn events_are_the_latest_first_with_names() {
 async fn queries_narrow_events() {
     let taken = sample::snapshot().taken.0;
     let since = format!("?since={}", taken - 3600);
+    // The oldest two are 7199 and 7198 seconds old.
+    let until = format!("?until={}", taken - 7198);
+    let second = format!("?until={0}&since={0}", taken - 7198);
     let hash = format!("?torrent={GONE}&limit=7");
     for (query, expected, more) in [
         ("?torrent=empty", 1, false),
@@ -66,6 +69,11 @@ async fn queries_narrow_events() {
         (&hash, 7, true),
         ("", 100, true),
         ("?limit=1000", 151, false),
+        ("?limit=100&page=2", 51, false),
+        ("?limit=50&page=2", 50, true),
+        ("?page=3", 0, false),
+        (&until, 2, false),
+        (&second, 1, false),
     ] {
         let (status, found) = get(snapshot(150), query).await;
         let count = found["events"].as_array().unwrap().len();

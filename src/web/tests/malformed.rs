@@ -17,7 +17,7 @@ use crate::web::State;
 const REQUESTS: usize = 120_000;
 
 /// Addresses that exist, from which the others are made.
-const ADDRESSES: [&str; 39] = [
+const ADDRESSES: [&str; 40] = [
     "/api/v1/torrents?state=dead&sort=-size&page=1&limit=10",
     "/api/v1/torrents?q=a%20b&label=team=archive&condition=no_seeder",
     "/api/v1/torrents?tracker=udp://tracker.example:1337&collection=census",
@@ -27,6 +27,7 @@ const ADDRESSES: [&str; 39] = [
     "/api/v1/trackers",
     "/api/v1/trackers/udp:%2F%2Ftracker.example:1337",
     "/api/v1/countries",
+    "/api/v1/lists",
     "/api/v1/causes",
     "/api/v1/events?torrent=empty&since=1&limit=2",
     "/api/v1/openapi.json",

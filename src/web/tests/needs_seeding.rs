@@ -100,9 +100,79 @@ async fn rss_is_what_torrent_clients_read() {
         ),
         "<torznab:attr name=\"seeders\" value=\"0\"/>",
         "<torznab:attr name=\"magneturl\" value=\"magnet:?",
-        "<link>../../torrents/empty</link>",
+        "<torznab:attr name=\"category\" value=\"8000\"/>",
+        "<link>tag:seedwatch,2026:needs-seeding</link>",
     ] {
         assert!(feed.contains(part), "{part}\n{feed}");
+    }
+    // RSS wants absolute links, and the address of the page is not known.
+    assert!(!feed.contains("../"), "{feed}");
+    assert_eq!(feed.matches("<link>").count(), 1, "{feed}");
+}
+
+/// The requests of Prowlarr: the capabilities without any parameter of ours, then searches.
+#[tokio::test]
+async fn torznab_clients_ask_for_capabilities_and_search() {
+    let caps = get(
+        sample::snapshot(),
+        &format!("{API}/api?t=caps&apikey=hunter2"),
+    )
+    .await;
+    assert_eq!(caps.status, 200);
+    assert_eq!(
+        caps.headers["content-type"],
+        "application/xml; charset=utf-8"
+    );
+    for part in [
+        "<search available=\"yes\" supportedParams=\"q\"/>",
+        "<category id=\"8000\" name=\"Other\"/>",
+        "<limits max=\"500\" default=\"500\"/>",
+    ] {
+        assert!(caps.text().contains(part), "{}", caps.text());
+    }
+    for (query, items) in [
+        (
+            "t=search&apikey=hunter2&extended=1&cat=&limit=100&offset=0",
+            1,
+        ),
+        ("format=torznab&t=search&q=EMPTY&cat=5000,8000", 1),
+        ("format=torznab&q=mpt", 1),
+        ("t=tvsearch&q=nothing", 0),
+        ("t=search&cat=5000", 0),
+        ("t=search&offset=1", 0),
+        ("t=search&limit=0", 0),
+    ] {
+        let answer = get(sample::snapshot(), &format!("{API}?{query}")).await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        assert_eq!(answer.text().matches("<item>").count(), items, "{query}");
+        assert!(!answer.text().contains("hunter2"));
+    }
+    for query in [
+        "t=nothing",
+        "t=search&format=rss",
+        "t=search&cat=x",
+        "format=rss&q=empty",
+        "apikey=hunter2",
+    ] {
+        let answer = get(sample::snapshot(), &format!("{API}?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}");
+        assert!(!answer.text().contains("hunter2"));
+    }
+}
+
+#[tokio::test]
+async fn a_torrent_without_a_file_is_not_called_missing() {
+    for (name, error) in [
+        ("empty", "the torrent has no torrent file"),
+        ("nothing", "no such torrent"),
+    ] {
+        let answer = get(
+            sample::snapshot(),
+            &format!("/torrent-files/{name}.torrent"),
+        )
+        .await;
+        assert_eq!(answer.status, 404);
+        assert!(answer.text().contains(error), "{}", answer.text());
     }
 }
 
@@ -202,4 +272,34 @@ async fn an_entry_keeps_the_time_of_its_need_while_it_recovers() {
         (&true.into(), &30.into())
     );
     assert_eq!(last["needy_since"], needy_since.0);
+}
+
+/// After a restart nobody has counted seeders yet.
+#[tokio::test]
+async fn an_entry_whose_need_is_only_remembered_says_so() {
+    let mut snapshot = sample::snapshot();
+    let rows: Vec<_> = snapshot
+        .rows()
+        .map(|view| {
+            let mut row = *view.row;
+            if view.torrent.size.is_some() {
+                row.needy_since = Unix(1_780_000_000).into();
+                (row.seeders, row.dht_seeders) = Default::default();
+            }
+            let announces = view.announces.to_vec();
+            (view.torrent.clone(), row, announces, view.windows.cloned())
+        })
+        .collect();
+    snapshot = snapshot.with_torrents(rows);
+    let answer = get(snapshot.clone(), API).await;
+    let feed: Value = serde_json::from_str(answer.text()).unwrap();
+    let last = feed["torrents"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&last["state"], &last["recovering"], &last["copies"]),
+        (&"alive".into(), &false.into(), &Value::Null)
+    );
+    let rss = get(snapshot, &format!("{API}?format=rss")).await;
+    let why = "alive, no source counts seeders now; it needed seeding when this was last known";
+    assert!(rss.text().contains(why), "{}", rss.text());
+    assert!(!rss.text().contains("well again"));
 }

@@ -11,7 +11,7 @@ use seedwatch_core::snapshot::FailureReason;
 use seedwatch_core::verdict::{Advice, Condition, Reason, State};
 
 /// Requests, and the path of the document that stands for each.
-const REQUESTS: [(&str, &str); 47] = [
+const REQUESTS: [(&str, &str); 49] = [
     ("/api/v1/torrents", "/api/v1/torrents"),
     ("/api/v1/torrents?limit=1&page=2", "/api/v1/torrents"),
     (
@@ -36,6 +36,8 @@ const REQUESTS: [(&str, &str); 47] = [
         "/api/v1/trackers/{name}",
     ),
     ("/api/v1/trackers/gone", "/api/v1/trackers/{name}"),
+    ("/api/v1/lists", "/api/v1/lists"),
+    ("/api/v1/lists?a", "/api/v1/lists"),
     ("/api/v1/countries", "/api/v1/countries"),
     ("/api/v1/countries?a", "/api/v1/countries"),
     ("/api/v1/causes", "/api/v1/causes"),
@@ -276,6 +278,7 @@ fn template_of_api(endpoint: &api::Endpoint) -> &'static str {
         api::Endpoint::Collections => "/api/v1/collections",
         api::Endpoint::Collection(_) => "/api/v1/collections/{name}",
         api::Endpoint::Trackers => "/api/v1/trackers",
+        api::Endpoint::Lists => "/api/v1/lists",
         api::Endpoint::Tracker(_) => "/api/v1/trackers/{name}",
         api::Endpoint::Countries => "/api/v1/countries",
         api::Endpoint::Events => "/api/v1/events",

@@ -143,21 +143,39 @@ impl FlexGet {
         }
     }
 
+    /// Searches a Torznab indexer for a name, as FlexGet's plugin does: it asks for the
+    /// capabilities, then for the name. Returns the log.
+    pub(crate) fn search(url: &str, name: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let task = format!(
+            "tasks:\n  search:\n    discover:\n      release_estimations: ignore\n      what:\n\
+             \u{20}       - mock: [{{title: \"{name}\", url: \"mock:\"}}]\n      from:\n        \
+             - torznab: {{url: \"{url}\", apikey: any, searcher: search}}\n    accept_all: yes\n"
+        );
+        std::fs::write(folder.path().join("config.yml"), task).unwrap();
+        execute(folder.path())
+    }
+
     /// Runs FlexGet once, as cron does every hour. Returns its log.
     pub(crate) fn run(&self) -> String {
-        let program = tools::cached("flexget/bin/flexget");
-        let config = self.folder.path().join("config.yml");
-        let mut process = Process::start(
-            "flexget",
-            &[
-                program.to_str().unwrap(),
-                "-c",
-                config.to_str().unwrap(),
-                "execute",
-            ],
-        );
-        let status = process.wait_for_end();
-        assert!(status.success(), "{}", process.log());
-        process.log()
+        execute(self.folder.path())
     }
+}
+
+/// Runs FlexGet once with the configuration in a folder. Returns its log.
+fn execute(folder: &Path) -> String {
+    let program = tools::cached("flexget/bin/flexget");
+    let config = folder.join("config.yml");
+    let mut process = Process::start(
+        "flexget",
+        &[
+            program.to_str().unwrap(),
+            "-c",
+            config.to_str().unwrap(),
+            "execute",
+        ],
+    );
+    let status = process.wait_for_end();
+    assert!(status.success(), "{}", process.log());
+    process.log()
 }

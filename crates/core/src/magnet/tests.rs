@@ -33,11 +33,38 @@ fn listing(peers: u32, exclusive: u32) -> AnnounceRow {
     }
 }
 
+/// A tracker that has failed, or has refused the torrent three times.
 fn failing(reason: FailureReason) -> AnnounceRow {
     AnnounceRow {
         success: Some(false),
+        refusals: MIN_REFUSALS,
         problem: Some(Arc::new(Problem::Failed(ProbeError::new(reason, "")))),
-        ..AnnounceRow::unknown(TrackerId(0))
+        ..AnnounceRow::unknown(DOWN)
+    }
+}
+
+/// The tracker of [`failing`] rows, in [`world`].
+const DOWN: TrackerId = TrackerId(1);
+
+/// A snapshot with a tracker that is up, and one that is down over the family that was tried.
+fn world() -> Snapshot {
+    let tracker = |up| {
+        Some(Arc::new(TrackerRow {
+            label: "udp://t.example:1".into(),
+            up: [up, None],
+            phases: [None; 2],
+            certificate_expiry: None,
+            interval: None,
+            next_probe: None,
+            requests: 0,
+            probes: 0,
+            failures: [0; FailureReason::ALL.len()],
+            problem: None,
+        }))
+    };
+    Snapshot {
+        trackers: vec![tracker(Some(true)), tracker(Some(false))],
+        ..Snapshot::default()
     }
 }
 
@@ -58,7 +85,7 @@ fn repair_in(snapshot: &Snapshot, torrent: &Torrent, announces: &[AnnounceRow]) 
 }
 
 fn repair(torrent: &Torrent, announces: &[AnnounceRow]) -> Repaired {
-    repair_in(&Snapshot::default(), torrent, announces)
+    repair_in(&world(), torrent, announces)
 }
 
 /// Returns the hosts of the trackers of a link.
@@ -168,11 +195,79 @@ fn unknown_is_not_dead() {
 
     let outage = Snapshot {
         network_up: [Some(false), None],
-        ..Snapshot::default()
+        ..world()
     };
     let rows = [failing(FailureReason::Timeout), unknown()];
     let repaired = repair_in(&outage, &torrent(&[A, B]), &rows);
     assert_eq!(hosts(&repaired.magnet).len(), 2);
+}
+
+#[test]
+fn one_failed_probe_changes_no_link() {
+    let rows = |reason, refusals| {
+        let failed = AnnounceRow {
+            tracker: TrackerId(0),
+            refusals,
+            ..failing(reason)
+        };
+        [failed, listing(0, 0)]
+    };
+    // The tracker is up, or not known to be down.
+    for reason in [FailureReason::Refused, FailureReason::Timeout] {
+        let repaired = repair(&torrent(&[A, B]), &rows(reason, 0));
+        assert_eq!(hosts(&repaired.magnet), ["a.example", "b.example"]);
+        assert_eq!(repaired.difference, []);
+    }
+    for (refusals, expected) in [(1, 2), (2, 2), (3, 1)] {
+        let repaired = repair(&torrent(&[A, B]), &rows(FailureReason::Rejected, refusals));
+        assert_eq!(hosts(&repaired.magnet).len(), expected, "{refusals}");
+    }
+}
+
+#[test]
+fn while_our_own_network_or_resolver_is_out_no_tracker_is_left_out() {
+    let outage = Snapshot {
+        network_up: [Some(false); 2],
+        ..world()
+    };
+    let no_names = Snapshot {
+        names_fail: true,
+        ..world()
+    };
+    for snapshot in [outage, no_names] {
+        for reason in [
+            FailureReason::Dns,
+            FailureReason::Rejected,
+            FailureReason::Denied,
+        ] {
+            let rows = [failing(reason), listing(1, 1)];
+            let repaired = repair_in(&snapshot, &torrent(&[A, B]), &rows);
+            assert_eq!(hosts(&repaired.magnet).len(), 2, "{reason}");
+        }
+    }
+}
+
+#[test]
+fn the_last_trackers_are_kept_and_the_difference_says_so() {
+    let torrent = torrent(&[A, B, ("http://c.example/hunter2/announce", Some(2))]);
+    let rows = [
+        failing(FailureReason::Timeout),
+        failing(FailureReason::Rejected),
+        unknown(),
+    ];
+    let repaired = repair(&torrent, &rows);
+    assert_eq!(hosts(&repaired.magnet), ["a.example", "b.example"]);
+    assert_eq!(repaired.trackers.len(), 2);
+    assert_eq!(
+        words(&repaired),
+        [
+            "udp://a.example:1 is kept because no tracker would remain, although it gives no \
+             valid answer (timeout).",
+            "udp://b.example:1 is kept because no tracker would remain, although it refuses this \
+             torrent.",
+            "http://c.example:80 is left out: a part of its URL may be a passkey.",
+        ]
+    );
 }
 
 #[test]

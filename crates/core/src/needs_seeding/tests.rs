@@ -101,6 +101,41 @@ fn the_most_needed_come_first_and_unknown_seeders_are_not_none() {
     assert_eq!(selection.latest(), Some(Unix(1_790_000_006)));
 }
 
+/// Nothing is known after a restart, and where trackers stopped counting seeders.
+#[test]
+fn a_remembered_need_without_evidence_stays_and_is_no_recovery() {
+    let samples = [
+        (State::Alive, None),
+        (State::Pending, None),
+        (State::Unobserved, None),
+        (State::Alive, Some(3)),
+        (State::Alive, Some(2)),
+    ];
+    let samples = samples.into_iter().zip(0..).map(|((state, copies), n)| {
+        let mut sample = sample(n, state, copies, 1);
+        sample.row.needy_since = Unix(1_780_000_000).into();
+        sample
+    });
+    let snapshot = snapshot(samples.collect());
+    let selection = Selection::of(&snapshot, &ALL);
+    let mut found: Vec<_> = (selection.entries.iter())
+        .map(|entry| {
+            let name = &*entry.view.torrent.name;
+            (name, entry.is_recovering, entry.is_remembered)
+        })
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        ("t0", false, true),
+        ("t1", false, true),
+        ("t2", false, true),
+        ("t3", true, false),
+        ("t4", false, false),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(selection.entries.last().unwrap().copies, Some(3));
+}
+
 #[test]
 fn private_torrents_are_never_selected() {
     let mut samples = vec![

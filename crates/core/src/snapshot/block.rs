@@ -10,6 +10,8 @@ pub struct Block {
     announces: Vec<AnnounceRow>,
     /// Sorted by the position in `rows`. Most torrents are idle and have no entry.
     windows: Vec<(u8, TorrentWindows)>,
+    /// Whether a tracker refuses one of the torrents. Few blocks need to be searched then.
+    has_refusals: bool,
 }
 
 impl Block {
@@ -30,7 +32,15 @@ impl Block {
             first_announce: self.announces.len() as u32,
             ..row
         });
+        let first = self.announces.len();
         self.announces.extend(announces);
+        let mut new = self.announces.iter().skip(first);
+        self.has_refusals |= new.any(|row| row.refusal().is_some());
+    }
+
+    /// Returns whether a tracker refuses one of the torrents.
+    pub fn has_refusals(&self) -> bool {
+        self.has_refusals
     }
 
     /// Returns the torrent at a position, with its announces in the order of the configuration.

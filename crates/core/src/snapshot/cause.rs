@@ -1,5 +1,7 @@
 //! Causes: what several torrents suffer from. One cause is told once.
 
+mod refusals;
+
 use std::cmp::Reverse;
 
 use super::{Family, Snapshot};
@@ -24,14 +26,26 @@ pub enum Cause {
         /// The number of torrents without a valid answer of any tracker that use this one.
         torrents: u32,
     },
+    /// A tracker that is not down refuses torrents, or its operator asks not to be contacted
+    /// (BEP 34).
+    TrackerRefuses {
+        /// The `tracker` label.
+        tracker: Box<str>,
+        /// The number of public torrents that it refuses.
+        torrents: u32,
+        /// Its most frequent message, as [`ProbeError::text`](super::ProbeError::text); may be
+        /// empty.
+        message: Box<str>,
+    },
 }
 
 impl Cause {
-    /// Most causes of a snapshot. Trackers that fewer torrents depend on are left out.
+    /// Most causes of a snapshot. Trackers that fewer torrents suffer from are left out.
     pub const MAX: usize = 100;
 
-    /// Returns the causes in a snapshot: our own network, the DHT, then trackers, those that most
-    /// torrents depend on first. A torrent whose trackers are all down counts at each of them.
+    /// Returns the causes in a snapshot: our own network, the DHT, trackers that are down, then
+    /// those that refuse, each time those first that most torrents suffer from. A torrent whose
+    /// trackers are all down counts at each of them.
     pub(crate) fn of(snapshot: &Snapshot) -> Vec<Self> {
         let up = snapshot.network_up;
         let is_lost = up.contains(&Some(false));
@@ -44,6 +58,7 @@ impl Cause {
         causes.extend(snapshot.names_fail.then_some(Self::ResolverDown));
         causes.extend(is_dht_silent(snapshot).then_some(Self::DhtSilent));
         causes.extend(failing_trackers(snapshot));
+        causes.extend(refusals::of(snapshot));
         causes.truncate(Self::MAX);
         causes
     }
@@ -56,6 +71,16 @@ impl Cause {
             Self::ResolverDown => "resolver_down",
             Self::DhtSilent => "dht_silent",
             Self::TrackerDown { .. } => "tracker_down",
+            Self::TrackerRefuses { .. } => "tracker_refuses",
+        }
+    }
+
+    /// Returns the message of the tracker that refuses. It is no part of the sentence: a tracker
+    /// may write from right to left.
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Self::TrackerRefuses { message, .. } => Some(message),
+            _ => None,
         }
     }
 
@@ -75,6 +100,9 @@ impl Cause {
                      answer."
                 )
             }
+            Self::TrackerRefuses {
+                tracker, torrents, ..
+            } => format!("{tracker} refuses {}.", plural(*torrents, "torrent")),
             Self::ResolverDown => {
                 "No name can be resolved; check the resolver of this machine. Trackers \
                                    and states stay as they were."
@@ -103,12 +131,8 @@ fn is_dht_silent(snapshot: &Snapshot) -> bool {
 /// Returns the trackers that are down, with the torrents that have no tracker with a valid answer.
 fn failing_trackers(snapshot: &Snapshot) -> Vec<Cause> {
     let trackers = snapshot.trackers.iter();
-    let is_down: Vec<bool> = trackers
-        .map(|row| {
-            let up = row.as_ref().map_or([None; 2], |row| row.up);
-            up.contains(&Some(false)) && !up.contains(&Some(true))
-        })
-        .collect();
+    let is_down = trackers.map(|row| row.as_ref().is_some_and(|row| row.is_down()));
+    let is_down: Vec<bool> = is_down.collect();
     if !is_down.contains(&true) {
         return Vec::new();
     }

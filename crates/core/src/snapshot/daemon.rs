@@ -65,4 +65,6 @@ pub struct ConfigRow {
     pub per_tracker: bool,
     /// `metrics.countries`.
     pub countries: bool,
+    /// `--web.public`: whether strangers may read.
+    pub is_public: bool,
 }

@@ -10,7 +10,7 @@ use crate::{PerSource, Source};
 #[cfg(doc)]
 use seedwatch_torrent::Family;
 use seedwatch_torrent::Torrent;
-use seedwatch_tracker::{ProbeError, Problem, TrackerId};
+use seedwatch_tracker::{FailureReason, ProbeError, Problem, TrackerId};
 
 /// The values of one torrent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -87,6 +87,8 @@ pub struct AnnounceRow {
     pub last_probe: UnixOption32,
     /// Lists that are not stale, by [`Family::index`] of the announce. Two of a hybrid.
     pub lists: [u8; 2],
+    /// How often in a row the tracker has refused the torrent, while the latest refusal is fresh.
+    pub refusals: u8,
     /// The part of [`AnnounceRow::peers`] that no other source lists.
     pub exclusive: ExclusiveShare,
     /// Distinct peers that the tracker lists.
@@ -110,6 +112,7 @@ impl AnnounceRow {
             success: None,
             last_probe: UnixOption32::default(),
             lists: [0; 2],
+            refusals: 0,
             exclusive: ExclusiveShare::UNKNOWN,
             peers: Count::UNKNOWN,
             seeders: Count::UNKNOWN,
@@ -125,6 +128,17 @@ impl AnnounceRow {
             Some(Problem::Failed(failed)) => Some(failed),
             _ => None,
         }
+    }
+
+    /// Returns the failure if the tracker refuses the torrent, or its operator asks not to be
+    /// contacted (BEP 34).
+    pub fn refusal(&self) -> Option<&ProbeError> {
+        let failed = self.failure().filter(|_| self.success == Some(false))?;
+        let is_refusal = matches!(
+            failed.reason,
+            FailureReason::Rejected | FailureReason::Denied
+        );
+        is_refusal.then_some(failed)
     }
 
     /// Returns the peers that the tracker lists and no other source does, at most 0.4 % of its

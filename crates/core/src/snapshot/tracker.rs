@@ -33,6 +33,13 @@ pub struct TrackerRow {
     pub problem: Option<Arc<Problem>>,
 }
 
+impl TrackerRow {
+    /// Returns whether the tracker is down: over no family does it give a valid answer.
+    pub fn is_down(&self) -> bool {
+        self.up.contains(&Some(false)) && !self.up.contains(&Some(true))
+    }
+}
+
 /// Why a claimed peer does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejection {

@@ -10,7 +10,7 @@ use crate::LONGEST_TRACKER_INTERVAL;
 use crate::snapshot::{AnnounceRow, Count, Rejection};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{AnnounceResponse, Counts, Problem};
+use seedwatch_tracker::{AnnounceResponse, Counts, FailureReason, Problem};
 
 /// One info-hash at one tracker, by family. A family's state is created by its first answer: most
 /// trackers have one family.
@@ -67,6 +67,8 @@ pub(super) struct FamilyState {
 struct TimedProblem {
     problem: Arc<Problem>,
     at: Tick,
+    /// Refusals in a row, this one included.
+    refusals: u8,
 }
 
 impl TimedProblem {
@@ -133,7 +135,13 @@ impl FamilyState {
     /// that came before keep their age.
     pub(super) fn record_list(&mut self, warning: Option<Arc<Problem>>, now: Mono) {
         let at = Tick::at(now);
-        self.problem = warning.map(|problem| Box::new(TimedProblem { problem, at }));
+        self.problem = warning.map(|problem| {
+            Box::new(TimedProblem {
+                problem,
+                at,
+                refusals: 0,
+            })
+        });
     }
 
     /// Stores the counts of an answer. If it omits all, they keep their value.
@@ -164,10 +172,25 @@ impl FamilyState {
 
     /// Records that the latest probe failed. Earlier answers keep their age.
     pub(super) fn record_failure(&mut self, failed: Arc<Problem>, now: Mono) {
+        let is_refusal = matches!(
+            &*failed,
+            Problem::Failed(failed) if failed.reason == FailureReason::Rejected
+        );
+        let refusals = match is_refusal {
+            true => self.refusals().saturating_add(1),
+            false => 0,
+        };
         self.problem = Some(Box::new(TimedProblem {
             problem: failed,
             at: Tick::at(now),
+            refusals,
         }));
+    }
+
+    /// Returns how often in a row the tracker has refused the torrent, if the latest probe was
+    /// refused.
+    pub(super) fn refusals(&self) -> u8 {
+        self.problem.as_ref().map_or(0, |timed| timed.refusals)
     }
 
     /// Returns why the latest probe failed, while that is fresh, and when it goes stale.

@@ -130,19 +130,8 @@ impl<'a> RowBuilder<'a> {
         let mut lists = ListSet::default();
         let number = self.announces.len() as u8;
         // Of this torrent at a tracker that is up; of this torrent; of a tracker that is down.
-        let (mut refusal, mut failure, mut down_reason) = (None, None, None);
-        let mut warning = None;
-        // A tracker that is down is offline for all its torrents, even for those that it was never
-        // asked about: its health comes from other torrents.
-        let mut has_failed = false;
-        let is_offline = |health| matches!(health, Health::Down | Health::Closed);
-        for ((health, until), reason) in health.iter().zip(down_reasons) {
-            if is_offline(*health) {
-                has_failed = true;
-                down_reason = down_reason.or(reason);
-                self.limit_freshness(Some(*until));
-            }
-        }
+        let (mut refusal, mut failure, mut warning) = (None, None, None);
+        let (mut has_failed, down_reason) = self.add_health(health, down_reasons);
         let (mut has_answered, mut probed) = (false, Tick::default());
         let mut statement = TrackerStatement::default();
         for (family, state) in announces.flat_map(AnnounceState::families) {
@@ -159,6 +148,8 @@ impl<'a> RowBuilder<'a> {
                 warning = warning.or(state.warning().filter(|_| is_answered));
             }
             failure = failure.or(failed_here.map(|(failed, _)| failed));
+            let refusals = failed_here.map_or(0, |_| state.refusals());
+            row.refusals = row.refusals.max(refusals);
             let peers = state.peers(self.now, stale_after);
             let listed = peers.map(|(_, until)| until);
             if let Some((peers, _)) = peers {
@@ -180,6 +171,24 @@ impl<'a> RowBuilder<'a> {
         trackers.success = trackers.success.max(row.success);
         trackers.lists.append(lists);
         self.announces.push(row);
+    }
+
+    /// Adds the health of a tracker, by [`Family::index`]. Returns whether it is offline, and why. It
+    /// is so for all its torrents, even for those that it was never asked about.
+    fn add_health<'p>(
+        &mut self,
+        health: [(Health, Mono); 2],
+        reasons: [Option<&'p Arc<Problem>>; 2],
+    ) -> (bool, Option<&'p Arc<Problem>>) {
+        let (mut is_offline, mut why) = (false, None);
+        for ((health, until), reason) in health.into_iter().zip(reasons) {
+            if matches!(health, Health::Down | Health::Closed) {
+                is_offline = true;
+                why = why.or(reason);
+                self.limit_freshness(Some(until));
+            }
+        }
+        (is_offline, why)
     }
 
     /// Adds the lookups of one info-hash over one family. The two swarms of a hybrid overlap, and

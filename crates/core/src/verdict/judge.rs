@@ -80,17 +80,7 @@ impl VerdictMemory {
             return (State::Private, Reason::Private, None);
         }
         if !evidence.naming.is_empty() {
-            let before = self.last_naming;
-            self.last_naming = (evidence.naming).with_lost_families(before, at.network.working);
-            self.peer_hour = Hour::at(at.hour);
-            self.empty_since = Second::NEVER;
-            self.known_at = Second::at(at.now.mono);
-            self.asked.start(at.hour);
-            let reason = match evidence.has_listed_peer {
-                true => Reason::PeersNamed,
-                false => Reason::PeersClaimed,
-            };
-            return (State::Alive, reason, None);
+            return (State::Alive, self.note_peers(evidence, at), None);
         }
         // After a gap without answers, emptiness must be shown again: a tracker that comes back has
         // forgotten its peers.
@@ -135,6 +125,20 @@ impl VerdictMemory {
         match is_undecided && self.is_overdue(at) {
             true => (State::Unobserved, reason, None),
             false => (state, reason, review),
+        }
+    }
+
+    /// Notes that a source names a peer. Returns the reason for the state.
+    fn note_peers(&mut self, evidence: &Evidence, at: &Circumstances) -> Reason {
+        let before = self.last_naming;
+        self.last_naming = (evidence.naming).with_lost_families(before, at.network.working);
+        self.peer_hour = Hour::at(at.hour);
+        self.empty_since = Second::NEVER;
+        self.known_at = Second::at(at.now.mono);
+        self.asked.start(at.hour);
+        match evidence.has_listed_peer {
+            true => Reason::PeersNamed,
+            false => Reason::PeersClaimed,
         }
     }
 

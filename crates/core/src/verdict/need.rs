@@ -15,12 +15,11 @@ pub const WANTED_COPIES: u32 = 3;
 pub const RECOVERED_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Returns whether a torrent needs seeding: it is dead or at risk, or has at most `max_copies`
-/// known seeders. Unknown seeders are not 0, so they make no torrent needy that is alive. `None` if
-/// nothing is known.
+/// known seeders. `None` if nothing decides it: unknown seeders are neither few nor enough.
 pub fn needs_seeding(state: State, copies: Option<u32>, max_copies: u32) -> Option<bool> {
     match state {
         State::Dead | State::AtRisk => Some(true),
-        State::Alive => Some(copies.is_some_and(|copies| copies <= max_copies)),
+        State::Alive => copies.map(|copies| copies <= max_copies),
         State::Private => Some(false),
         State::Unobserved | State::Pending => None,
     }
@@ -96,7 +95,7 @@ mod tests {
             (State::AtRisk, Some(9), Some(true)),
             (State::Alive, Some(2), Some(true)),
             (State::Alive, Some(3), Some(false)),
-            (State::Alive, None, Some(false)),
+            (State::Alive, None, None),
             (State::Unobserved, Some(0), None),
             (State::Pending, None, None),
             (State::Private, Some(0), Some(false)),

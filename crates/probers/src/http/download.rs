@@ -45,9 +45,16 @@ const FIRST_CAPACITY: usize = 1 << 20;
 /// A header of content delivery networks: the answer is a challenge.
 const CHALLENGE: HeaderName = HeaderName::from_static("cf-mitigated");
 
-/// How much memory the bodies of all downloads may take together, in MiB. A body waits for its
-/// part while others are being read.
-const MEMORY: usize = 4 * (MAX_BYTES >> 20);
+/// How large a body may become without a part of the shared memory, in bytes. Most lists are
+/// smaller: no other download delays them.
+const OWN_MEMORY: usize = 1 << 20;
+
+/// How much memory the larger bodies may take together, in MiB. Each reserves at once the most that
+/// it may need: one that held a part and waited for more would block the others, and they it.
+const MEMORY: usize = 4 * WHOLE;
+
+/// The memory of the largest body, in MiB.
+const WHOLE: usize = MAX_BYTES >> 20;
 
 /// What a server answered.
 #[derive(Debug)]
@@ -67,8 +74,16 @@ pub struct ListBody {
     pub charset: Option<String>,
     /// The validators for the next request.
     pub validators: Validators,
-    /// Its part of the memory for bodies.
-    pub memory: OwnedSemaphorePermit,
+    /// Its part of the shared memory, if it is not small.
+    pub memory: Option<OwnedSemaphorePermit>,
+}
+
+/// What one request led to.
+enum Attempt {
+    /// It ended.
+    Done(Download),
+    /// The body needs so many MiB of the shared memory, which are not free.
+    NeedsMemory(usize),
 }
 
 /// Why there is no list.
@@ -133,7 +148,25 @@ impl Downloader {
         Self { limit, ..self }
     }
 
+    /// Returns the same client with other shared memory, in MiB.
+    #[cfg(test)]
+    pub(super) fn with_memory(self, mebibytes: usize) -> Self {
+        Self {
+            memory: Arc::new(Semaphore::new(mebibytes)),
+            ..self
+        }
+    }
+
+    /// Returns how much of the shared memory is free, in MiB.
+    #[cfg(test)]
+    pub(super) fn free_memory(&self) -> usize {
+        self.memory.available_permits()
+    }
+
     /// Fetches a list, if it changed since the validators were given.
+    ///
+    /// A body for which there is no memory is requested again when there is. No server has to wait
+    /// for us meanwhile, and our wait is not part of its time.
     ///
     /// # Errors
     /// Why there is no list.
@@ -142,8 +175,30 @@ impl Downloader {
         url: &ListUrl,
         validators: &Validators,
     ) -> Result<Download, DownloadError> {
+        let mut memory = None;
+        loop {
+            let held = memory.as_ref().map(OwnedSemaphorePermit::num_permits);
+            let needed = match self.attempt(url, validators, &mut memory).await? {
+                Attempt::Done(download) => return Ok(download),
+                Attempt::NeedsMemory(needed) => needed,
+            };
+            // Given back before more is asked for.
+            drop(memory.take());
+            // The list is larger than it was a moment ago: the whole is enough for any.
+            let needed = held.map_or(needed, |_| WHOLE);
+            memory = Some(self.part(needed).await?);
+        }
+    }
+
+    /// Makes one request, with the memory that was reserved for it.
+    async fn attempt(
+        &self,
+        url: &ListUrl,
+        validators: &Validators,
+        memory: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<Attempt, DownloadError> {
         let mut has_answered = false;
-        let fetching = self.follow(url, validators, &mut has_answered);
+        let fetching = self.follow(url, validators, &mut has_answered, memory);
         let fetched = timeout(self.limit, fetching).await;
         fetched.unwrap_or_else(|_| {
             Err(match has_answered {
@@ -158,7 +213,8 @@ impl Downloader {
         url: &ListUrl,
         validators: &Validators,
         has_answered: &mut bool,
-    ) -> Result<Download, DownloadError> {
+        memory: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<Attempt, DownloadError> {
         let mut addresses = self.resolve(url).await?;
         let is_public = addresses.iter().all(|ip| is_global(*ip));
         let mut url = url.clone();
@@ -167,7 +223,7 @@ impl Downloader {
             *has_answered = true;
             let (status, headers) = (response.status(), response.headers());
             let Some(to) = status::redirect(status, headers, url.secret_url()) else {
-                return self.read(response, validators).await;
+                return self.read(response, validators, memory).await;
             };
             let to = to.map_err(|why| DownloadError::new(ListFailure::Redirect, why.text))?;
             url = ListUrl::new(to).map_err(|error| {
@@ -237,11 +293,12 @@ impl Downloader {
         &self,
         mut response: Response,
         sent: &Validators,
-    ) -> Result<Download, DownloadError> {
+        memory: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<Attempt, DownloadError> {
         let status = response.status();
         let is_conditional = *sent != Validators::default();
         if status == StatusCode::NOT_MODIFIED && is_conditional {
-            return Ok(Download::Unchanged);
+            return Ok(Attempt::Done(Download::Unchanged));
         }
         if status != StatusCode::OK {
             return Err(refusal(&mut response).await);
@@ -251,44 +308,80 @@ impl Downloader {
             return Err(ListFailure::BotWall.into());
         }
         let (charset, validators) = (charset(headers), validators(headers));
-        let declared = response.content_length().unwrap_or(0);
-        if declared > MAX_BYTES as u64 {
+        let declared = response.content_length();
+        if declared.is_some_and(|declared| declared > MAX_BYTES as u64) {
             return Err(ListFailure::TooLarge.into());
         }
-        let mut memory = self.part(1).await?;
-        let mut bytes = Vec::with_capacity((declared as usize).min(FIRST_CAPACITY));
+        // What a server does not declare may be anything.
+        let most = declared.map_or(MAX_BYTES, |declared| declared as usize);
+        if declared.is_some() && !self.reserve(memory, most) {
+            return Ok(Attempt::NeedsMemory(mebibytes(most)));
+        }
+        let first = declared.map_or(0, |_| most.min(FIRST_CAPACITY));
+        let mut bytes = Vec::with_capacity(first);
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if bytes.len() + chunk.len() > MAX_BYTES => {
                     return Err(ListFailure::TooLarge.into());
+                }
+                Ok(Some(chunk)) if bytes.len() + chunk.len() > OWN_MEMORY => {
+                    if !self.reserve(memory, most) {
+                        return Ok(Attempt::NeedsMemory(mebibytes(most)));
+                    }
+                    bytes.extend_from_slice(&chunk);
                 }
                 Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
                 Ok(None) => break,
                 // Shorter than the server announced, or cut between two chunks.
                 Err(error) => return Err(of_body(&error)),
             }
-            let needed = (bytes.len() >> 20) + 1;
-            if needed > memory.num_permits() {
-                memory.merge(self.part(needed - memory.num_permits()).await?);
-            }
             // A body that arrives as fast as it is read must not occupy a shared thread.
             tokio::task::consume_budget().await;
         }
-        Ok(Download::Body(ListBody {
+        bytes.shrink_to_fit();
+        let memory = memory.take().and_then(|mut memory| {
+            let unused = memory.num_permits() - mebibytes(bytes.len()).min(memory.num_permits());
+            let _unused = memory.split(unused);
+            (bytes.len() > OWN_MEMORY).then_some(memory)
+        });
+        Ok(Attempt::Done(Download::Body(ListBody {
             bytes,
             charset,
             validators,
             memory,
-        }))
+        })))
     }
 
-    /// Waits for so many MiB of the memory for bodies.
-    async fn part(&self, mebibytes: usize) -> Result<OwnedSemaphorePermit, DownloadError> {
-        let count = u32::try_from(mebibytes).unwrap_or(u32::MAX);
-        let part = Arc::clone(&self.memory).acquire_many_owned(count).await;
-        // The semaphore is never closed.
-        part.map_err(|_| ListFailure::Unreachable.into())
+    /// Reserves the memory for a body of so many bytes, if that is free. Returns whether the body
+    /// may be read.
+    fn reserve(&self, memory: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
+        let needed = mebibytes(bytes);
+        if bytes <= OWN_MEMORY {
+            return true;
+        }
+        if memory.is_none() {
+            let free = Arc::clone(&self.memory).try_acquire_many_owned(count(needed));
+            *memory = free.ok();
+        }
+        let held = memory.as_ref();
+        held.is_some_and(|memory| memory.num_permits() >= needed)
     }
+
+    /// Waits for so many MiB of the shared memory, which the first that asked gets first.
+    async fn part(&self, mebibytes: usize) -> Result<OwnedSemaphorePermit, DownloadError> {
+        let part = Arc::clone(&self.memory).acquire_many_owned(count(mebibytes));
+        // The semaphore is never closed.
+        part.await.map_err(|_| ListFailure::Unreachable.into())
+    }
+}
+
+/// Returns how many MiB so many bytes take.
+fn mebibytes(bytes: usize) -> usize {
+    bytes.div_ceil(1 << 20)
+}
+
+fn count(mebibytes: usize) -> u32 {
+    u32::try_from(mebibytes).unwrap_or(u32::MAX)
 }
 
 /// Returns those addresses of the target of a redirect that may be contacted: from a public server,

@@ -59,7 +59,7 @@ async fn lists_are_shown_with_the_reason_why_they_are_down() {
         reason,
         entries: Some(18_000),
         last_success: Some(Unix(1_790_000_100 - 7200)),
-        failures: Vec::new(),
+        ..ListRow::default()
     };
     let mut snapshot = sample::snapshot();
     snapshot.lists = [

@@ -125,6 +125,11 @@ async fn causes_are_told_once_on_the_page_and_in_the_api() {
             tracker: "http://a.example:80".into(),
             torrents: 3,
         },
+        Cause::TrackerRefuses {
+            tracker: "udp://b.example:1".into(),
+            torrents: 2,
+            message: "Requested <b>download</b> is not authorized".into(),
+        },
     ];
     let text = "http://a.example:80 is down, and 3 torrents have no other tracker that gives a \
                 valid answer.";
@@ -136,6 +141,13 @@ async fn causes_are_told_once_on_the_page_and_in_the_api() {
         "{page}"
     );
     assert!(section(&page, "causes").contains("The DHT does not answer"));
+    let refusal = "udp://b.example:1 refuses 2 torrents. It says “<bdi>Requested \
+                   &lt;b&gt;download&lt;/b&gt; is not authorized</bdi>”. \
+                   <a href=\"./torrents?tracker=udp://b.example:1\">";
+    let causes = section(&page, "causes")
+        .replace("&#60;", "&lt;")
+        .replace("&#62;", "&gt;");
+    assert!(causes.contains(refusal), "{causes}");
     let server = serve(snapshot);
     let answer = ask(&server, "GET /api/v1/causes", "").await;
     let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
@@ -145,9 +157,19 @@ async fn causes_are_told_once_on_the_page_and_in_the_api() {
         "family": null,
         "tracker": "http://a.example:80",
         "torrents": 3,
+        "message": null,
         "text": text,
     });
     assert_eq!(json["causes"][1], expected);
+    let expected = serde_json::json!({
+        "kind": "tracker_refuses",
+        "family": null,
+        "tracker": "udp://b.example:1",
+        "torrents": 2,
+        "message": "Requested <b>download</b> is not authorized",
+        "text": "udp://b.example:1 refuses 2 torrents.",
+    });
+    assert_eq!(json["causes"][2], expected);
 }
 
 #[tokio::test]

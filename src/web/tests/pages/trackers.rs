@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use seedwatch_core::snapshot::{FailureReason, ProbeError, Problem, Retry, Unix};
+use seedwatch_core::snapshot::{Cause, FailureReason, ProbeError, Problem, Retry, Unix};
 
 #[tokio::test]
 async fn failing_trackers_come_first_with_the_reason() {
@@ -66,6 +66,21 @@ async fn what_trackers_say_is_shown_and_can_do_nothing() {
         let path = format!("/trackers/http%3A%2F%2F{path}.example%3A80");
         let page = page(snapshot.clone(), &path).await;
         assert!(page.contains(text), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_tracker_that_refuses_shows_its_message() {
+    let mut snapshot = sample::snapshot();
+    snapshot.causes = vec![Cause::TrackerRefuses {
+        tracker: "udp://tracker.example:1337".into(),
+        torrents: 2,
+        message: "Requested download is not authorized".into(),
+    }];
+    for path in ["/trackers", "/trackers/udp%3A%2F%2Ftracker.example%3A1337"] {
+        let page = page(snapshot.clone(), path).await;
+        let text = "refuses 2 torrents: <bdi>Requested download is not authorized</bdi>";
+        assert_eq!(page.matches(text).count(), 1, "{page}");
     }
 }
 

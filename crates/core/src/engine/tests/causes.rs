@@ -62,6 +62,65 @@ fn a_failing_tracker_is_told_once_with_the_torrents_that_it_strands() {
     assert_eq!(causes.len(), 2);
 }
 
+/// Has tracker A refuse all its torrents, and others answer, for some hours.
+fn refuse(sim: &mut Sim, hours: u64) -> Snapshot {
+    let until = sim.now.mono.0 + hours * 3_600_000;
+    while sim.now.mono.0 < until {
+        let mut jobs = Vec::new();
+        sim.engine.poll(sim.now.mono, &mut jobs);
+        for job in jobs {
+            let tracker = sim.engine.tracker(job.tracker).unwrap();
+            let refuses = tracker.label().contains("//a.example");
+            let mut report = report(&job, true);
+            if let (true, Report::Announce { result, .. }) = (refuses, &mut report.report) {
+                let text = "Requested download is not authorized";
+                *result = Err(ProbeError::new(FailureReason::Rejected, text));
+            }
+            sim.engine.absorb(report, sim.now);
+        }
+        sim.step(Mono(sim.now.mono.0 + 60_000));
+    }
+    sim.snapshot()
+}
+
+#[test]
+fn a_refusing_tracker_is_told_with_its_torrents_and_message() {
+    let settings = settings(vec![
+        torrent(1, &[A], Privacy::Public),
+        torrent(2, &[A, B], Privacy::Public),
+        torrent(3, &[B], Privacy::Public),
+        torrent(4, &[A], Privacy::Consented),
+    ]);
+    let mut snapshot = refuse(&mut Sim::new(&settings), 1);
+    let [
+        Cause::TrackerRefuses {
+            tracker,
+            torrents: 2,
+            message,
+        },
+    ] = &snapshot.causes[..]
+    else {
+        panic!("{:?}", snapshot.causes);
+    };
+    assert!(tracker.contains("//a.example"), "{tracker}");
+    assert_eq!(&**message, "Requested download is not authorized");
+    assert_eq!(
+        snapshot.causes[0].sentence(),
+        format!("{tracker} refuses 2 torrents.")
+    );
+    assert_eq!(snapshot.causes[0].as_label(), "tracker_refuses");
+    // One cause is told once.
+    snapshot.network_up = [Some(false); 2];
+    assert_eq!(Cause::of(&snapshot), [Cause::Outage]);
+    snapshot.network_up = [Some(true); 2];
+    for row in snapshot.trackers.iter_mut().flatten() {
+        Arc::make_mut(row).up = [Some(false); 2];
+    }
+    let causes = Cause::of(&snapshot);
+    let refuses = |cause: &Cause| matches!(cause, Cause::TrackerRefuses { .. });
+    assert!(!causes.iter().any(refuses), "{causes:?}");
+}
+
 #[test]
 fn no_snapshot_has_more_than_a_hundred_causes() {
     let urls: Vec<_> = (0..120)

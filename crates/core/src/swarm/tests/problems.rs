@@ -145,6 +145,26 @@ fn the_failure_that_took_a_tracker_down_is_shown_at_all_its_torrents() {
     assert_eq!(reason(&mut world), None);
 }
 
+/// Only repeated refusals speak against a tracker.
+#[test]
+fn refusals_in_a_row_are_counted_while_they_are_fresh() {
+    let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
+    let id = world.announce(0, 0);
+    let refusals = |world: &mut World| world.row(0).announces[0].refusals;
+    for expected in 1..=4 {
+        world.fail(id, Health::Up, FailureReason::Rejected);
+        assert_eq!(refusals(&mut world), expected);
+    }
+    world.fail(id, Health::Up, FailureReason::Timeout);
+    assert_eq!(refusals(&mut world), 0);
+    world.fail(id, Health::Up, FailureReason::Rejected);
+    world.list(id, &["1.1.1.1"]);
+    world.fail(id, Health::Up, FailureReason::Rejected);
+    assert_eq!(refusals(&mut world), 1);
+    world.advance(STALE.as_secs());
+    assert_eq!(refusals(&mut world), 0);
+}
+
 #[test]
 fn a_rate_limit_is_shown_until_it_is_over() {
     let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);

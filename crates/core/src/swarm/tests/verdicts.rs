@@ -135,6 +135,31 @@ fn a_need_for_seeding_survives_a_restart_and_ends_after_seven_days() {
     }
 }
 
+/// Peers alone do not tell how many of them have all of the torrent.
+#[test]
+fn a_need_stays_while_no_source_counts_seeders() {
+    let mut world = world(&TWO[..1]);
+    let since = |world: &mut World| {
+        let blocks = world.swarms.blocks(&world.roster, world.now);
+        blocks[0].get(0).unwrap().0.needy_since.get()
+    };
+    let peers: Vec<String> = (1..=12).map(|n| format!("1.1.1.{n}")).collect();
+    let peers: Vec<&str> = peers.iter().map(String::as_str).collect();
+    let id = world.announce(0, 0);
+    world.list(id, &peers);
+    world.counts(id, 2, 0);
+    let start = Some(world.now.unix);
+    assert_eq!(since(&mut world), start);
+    let mut world = restart(&mut world, 1);
+    let id = world.announce(0, 0);
+    for day in 0..10 {
+        world.list(id, &peers);
+        assert_eq!(world.verdict(), (State::Alive, Reason::PeersNamed));
+        assert_eq!(since(&mut world), start, "{day}");
+        world.advance(DAY);
+    }
+}
+
 #[test]
 fn a_lookup_that_finds_only_what_is_no_peer_found_none() {
     let mut world = world(&TWO[..1]);

@@ -157,6 +157,71 @@ async fn slow_servers_are_given_up() {
     }
 }
 
+/// A response with a body of so many MiB.
+fn large(mebibytes: usize, is_declared: bool) -> Vec<u8> {
+    let length = mebibytes << 20;
+    let header = match is_declared {
+        true => format!("Content-Length: {length}\r\n"),
+        false => "Connection: close\r\n".to_owned(),
+    };
+    let head = format!("HTTP/1.1 200 OK\r\n{header}\r\n");
+    [head.into_bytes(), vec![b'x'; length]].concat()
+}
+
+#[tokio::test]
+async fn large_downloads_do_not_block_each_other() {
+    let limit = Duration::from_secs(20);
+    let downloader = downloader().with_memory(64).with_limit(limit);
+    let mut fetches = tokio::task::JoinSet::new();
+    for n in 0..6 {
+        let reply = large(12, n % 2 == 0);
+        let server = Server::start(move |_, _| ServerReply::raw(&reply, Then::Close)).await;
+        let downloader = downloader.clone();
+        fetches.spawn(async move {
+            let url = url(&server.url("/"));
+            let Ok(Download::Body(body)) = downloader.fetch(&url, &Validators::default()).await
+            else {
+                panic!("no body");
+            };
+            assert_eq!(body.bytes.len(), 12 << 20);
+            assert_eq!(body.memory.map(|memory| memory.num_permits()), Some(12));
+        });
+    }
+    let all = fetches.join_all();
+    tokio::time::timeout(4 * limit, all).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_without_an_end_delays_others_by_its_time_limit_at_most() {
+    let limit = Duration::from_secs(2);
+    let downloader = downloader().with_memory(64).with_limit(limit);
+    let endless = large(2, false);
+    let hostile = Server::start(move |_, _| ServerReply::raw(&endless, Then::Hang)).await;
+    let hostile_url = url(&hostile.url("/"));
+    let holder = downloader.clone();
+    let holder = tokio::spawn(async move {
+        let fetched = holder.fetch(&hostile_url, &Validators::default()).await;
+        fetched.unwrap_err().failure
+    });
+    while downloader.free_memory() > 0 {
+        assert!(!holder.is_finished());
+        tokio::task::yield_now().await;
+    }
+    // A small list does not wait.
+    let small = Server::always("small").await;
+    let none = Validators::default();
+    let fetched = downloader.fetch(&url(&small.url("/")), &none).await;
+    assert!(matches!(fetched, Ok(Download::Body(_))));
+    assert!(!holder.is_finished());
+    // A large one waits, is asked again, and is not blamed for the wait.
+    let honest = large(3, true);
+    let honest = Server::start(move |_, _| ServerReply::raw(&honest, Then::Close)).await;
+    let fetched = downloader.fetch(&url(&honest.url("/")), &none).await;
+    assert!(matches!(fetched, Ok(Download::Body(_))), "{fetched:?}");
+    assert_eq!(honest.requests().len(), 2);
+    assert_eq!(holder.await.unwrap(), ListFailure::TooSlow);
+}
+
 #[tokio::test]
 async fn redirects_are_followed_and_retry_after_is_returned() {
     let second = Server::start_on("127.0.0.2", None, |_, _| {
