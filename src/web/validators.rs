@@ -41,10 +41,10 @@ pub(super) fn of_content(content: &str, changed: Option<Unix>, now: Unix) -> Hea
     let digest = digest.get(..DIGEST_LENGTH).unwrap_or_default();
     let mut fields = fields(format!("W/\"{}\"", HEXLOWER.encode(digest)));
     // A further change within the same second would not be noticed (section 8.8.2.2).
-    if let Some(changed) = changed.filter(|changed| changed.0 < now.0) {
-        if let Ok(date) = HeaderValue::try_from(http_date(changed)) {
-            fields.insert(LAST_MODIFIED, date);
-        }
+    if let Some(changed) = changed.filter(|changed| changed.0 < now.0)
+        && let Ok(date) = HeaderValue::try_from(http_date(changed))
+    {
+        fields.insert(LAST_MODIFIED, date);
     }
     fields
 }
