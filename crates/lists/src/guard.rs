@@ -3,7 +3,8 @@
 //! - A failure keeps the last good copy.
 //! - A list with less than half of the entries of the last good copy is not believed at once: an
 //!   error page or a half-written file looks like that. The next fetch confirms it, unless that
-//!   one halves again.
+//!   one halves again. A file confirms itself only by staying as it is for the time between two
+//!   regular looks: one that changes is still being written.
 //! - A server is asked once per interval, and less often while it fails. `Retry-After` is obeyed
 //!   up to a day.
 
@@ -92,6 +93,8 @@ pub struct Guard {
     failures: u32,
     /// How many entries the list had that is not believed yet.
     unconfirmed: Option<usize>,
+    /// Since when the file is as it is; `None` for a URL, or before the first look.
+    unchanged_since: Option<Mono>,
     /// When the next fetch is due.
     due: Mono,
 }
@@ -117,6 +120,7 @@ impl Guard {
             longest,
             failures: 0,
             unconfirmed: None,
+            unchanged_since: None,
             due: Mono::default(),
         }
     }
@@ -131,6 +135,12 @@ impl Guard {
         self.unconfirmed.is_some()
     }
 
+    /// Notes that a file is another one than at the last look: what is in it now confirms nothing
+    /// before it stays so.
+    pub fn file_changed(&mut self, now: Mono) {
+        self.unchanged_since = Some(now);
+    }
+
     /// Takes the outcome of a fetch. `good` is the number of entries of the last good copy;
     /// `retry_after` is what the server asked for; `jitter` is a random number from 0 to 1.
     pub fn absorb(
@@ -141,7 +151,7 @@ impl Guard {
         jitter: f64,
         now: Mono,
     ) -> Ruling {
-        let ruling = self.judge(fetched, good);
+        let ruling = self.judge(fetched, good, now);
         let wait = match ruling {
             // The next regular fetch confirms it: an error page may stay for some minutes.
             Ruling::Confirmed | Ruling::Accepted | Ruling::Refused(ListFailure::Shrunken) => {
@@ -160,7 +170,7 @@ impl Guard {
         ruling
     }
 
-    fn judge(&mut self, fetched: Fetched<'_>, good: Option<usize>) -> Ruling {
+    fn judge(&mut self, fetched: Fetched<'_>, good: Option<usize>, now: Mono) -> Ruling {
         let list = match fetched {
             Fetched::Failed(failure) => return Ruling::Refused(failure),
             Fetched::Unchanged => {
@@ -170,7 +180,11 @@ impl Guard {
             Fetched::List(list) => list.entries.len(),
         };
         let is_less_than_half = |of: usize| list.saturating_mul(2) < of;
-        let is_confirmation = self.unconfirmed.is_some_and(|it| !is_less_than_half(it));
+        let changed = self.unchanged_since;
+        // A reload may look again before its time.
+        let is_settled = changed.is_none_or(|since| now.since(since) >= self.interval);
+        let is_similar = self.unconfirmed.is_some_and(|it| !is_less_than_half(it));
+        let is_confirmation = is_similar && is_settled;
         if good.is_some_and(is_less_than_half) && !is_confirmation {
             self.unconfirmed = Some(list);
             return Ruling::Refused(ListFailure::Shrunken);
@@ -223,6 +237,27 @@ mod tests {
         assert_eq!(fetch(49), shrunken);
         assert_eq!(fetch(48), Ruling::Accepted);
         assert_eq!(guard.due(), Mono::default().after(HOUR));
+    }
+
+    #[test]
+    fn a_file_confirms_itself_only_when_it_stays_as_it_is() {
+        let mut guard = Guard::of_file(HOUR);
+        let shrunken = Ruling::Refused(ListFailure::Shrunken);
+        let mut look = |second: u64, is_changed: bool, entries: usize| {
+            let now = Mono::default().after(Duration::from_secs(second));
+            if is_changed {
+                guard.file_changed(now);
+            }
+            let list = list(entries);
+            guard.absorb(Fetched::List(&list), Some(100), None, 0.0, now)
+        };
+        // It is being written.
+        assert_eq!(look(0, true, 10), shrunken);
+        assert_eq!(look(30, true, 20), shrunken);
+        assert_eq!(look(60, true, 30), shrunken);
+        // After a reload.
+        assert_eq!(look(61, false, 30), shrunken);
+        assert_eq!(look(91, false, 30), Ruling::Accepted);
     }
 
     #[test]
