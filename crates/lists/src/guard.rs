@@ -3,7 +3,8 @@
 //! - A failure keeps the last good copy.
 //! - A list with less than half of the entries of the last good copy is not believed at once: an
 //!   error page or a half-written file looks like that. The next fetch confirms it, unless that
-//!   one halves again.
+//!   one halves again. A file confirms itself only by staying as it is for the time between two
+//!   regular looks: one that changes is still being written.
 //! - A server is asked once per interval, and less often while it fails. `Retry-After` is obeyed
 //!   up to a day.
 
@@ -94,6 +95,8 @@ pub struct Guard {
     unconfirmed: Option<usize>,
     /// When the latest fetch ended; `None` before the first.
     asked: Option<Mono>,
+    /// Since when the file is as it is; `None` for a URL, or before the first look.
+    unchanged_since: Option<Mono>,
     /// When the next fetch is due.
     due: Mono,
     /// The end of the wait that the server asked for.
@@ -125,6 +128,7 @@ impl Guard {
             failures: 0,
             unconfirmed: None,
             asked: None,
+            unchanged_since: None,
             due: Mono::default(),
             not_before: Mono::default(),
         }
@@ -140,6 +144,12 @@ impl Guard {
         self.unconfirmed.is_some()
     }
 
+    /// Notes that a file is another one than at the last look: what is in it now confirms nothing
+    /// before it stays so.
+    pub fn file_changed(&mut self, now: Mono) {
+        self.unchanged_since = Some(now);
+    }
+
     /// Takes the outcome of a fetch. `good` is the number of entries of the last good copy;
     /// `retry_after` is what the server asked for; `jitter` is a random number from 0 to 1.
     pub fn absorb(
@@ -150,7 +160,7 @@ impl Guard {
         jitter: f64,
         now: Mono,
     ) -> Decision {
-        let decision = self.judge(fetched, good);
+        let decision = self.judge(fetched, good, now);
         let wait = match decision {
             // The next regular fetch confirms it: an error page may stay for some minutes.
             Decision::Confirmed | Decision::Accepted | Decision::Refused(ListFailure::Shrunken) => {
@@ -177,6 +187,7 @@ impl Guard {
         self.failures = before.failures;
         self.unconfirmed = before.unconfirmed;
         self.asked = before.asked;
+        self.unchanged_since = before.unchanged_since;
         self.not_before = before.not_before;
         self.due = match before.interval == self.interval {
             true => before.due,
@@ -200,7 +211,7 @@ impl Guard {
         self.due = self.due.min(earliest);
     }
 
-    fn judge(&mut self, fetched: Fetched<'_>, good: Option<usize>) -> Decision {
+    fn judge(&mut self, fetched: Fetched<'_>, good: Option<usize>, now: Mono) -> Decision {
         let list = match fetched {
             Fetched::Failed(failure) => return Decision::Refused(failure),
             Fetched::Unchanged => {
@@ -210,7 +221,11 @@ impl Guard {
             Fetched::List(list) => list.entries.len(),
         };
         let is_less_than_half = |of: usize| list.saturating_mul(2) < of;
-        let is_confirmation = self.unconfirmed.is_some_and(|it| !is_less_than_half(it));
+        let changed = self.unchanged_since;
+        // A reload may look again before its time.
+        let is_settled = changed.is_none_or(|since| now.since(since) >= self.interval);
+        let is_similar = self.unconfirmed.is_some_and(|it| !is_less_than_half(it));
+        let is_confirmation = is_similar && is_settled;
         if good.is_some_and(is_less_than_half) && !is_confirmation {
             self.unconfirmed = Some(list);
             return Decision::Refused(ListFailure::Shrunken);
@@ -263,6 +278,27 @@ mod tests {
         assert_eq!(fetch(49), shrunken);
         assert_eq!(fetch(48), Decision::Accepted);
         assert_eq!(guard.due(), Mono::default().after(HOUR));
+    }
+
+    #[test]
+    fn a_file_confirms_itself_only_when_it_stays_as_it_is() {
+        let mut guard = Guard::of_file(HOUR);
+        let shrunken = Ruling::Refused(ListFailure::Shrunken);
+        let mut look = |second: u64, is_changed: bool, entries: usize| {
+            let now = Mono::default().after(Duration::from_secs(second));
+            if is_changed {
+                guard.file_changed(now);
+            }
+            let list = list(entries);
+            guard.absorb(Fetched::List(&list), Some(100), None, 0.0, now)
+        };
+        // It is being written.
+        assert_eq!(look(0, true, 10), shrunken);
+        assert_eq!(look(30, true, 20), shrunken);
+        assert_eq!(look(60, true, 30), shrunken);
+        // After a reload.
+        assert_eq!(look(61, false, 30), shrunken);
+        assert_eq!(look(91, false, 30), Ruling::Accepted);
     }
 
     #[test]

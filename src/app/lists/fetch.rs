@@ -147,10 +147,12 @@ fn read_file(path: PathBuf, known: Option<FileStamp>, format: &ListFormat) -> Ou
         ErrorKind::FileTooLarge => ListFailure::TooLarge.into(),
         _ => unreadable(&error),
     });
+    // A file that changed while it was read is read again.
+    let is_same = self::stamp(&path).is_ok_and(|now| now == stamp);
     let list = bytes.and_then(|bytes| read(&unpack(bytes)?, format, None));
     Outcome {
         result: list.map(|list| Content::List(list, Validators::default())),
-        stamp: Some(stamp),
+        stamp: is_same.then_some(stamp),
     }
 }
 

@@ -27,7 +27,7 @@ fn downloader() -> Downloader {
 }
 
 fn lines(count: u8) -> String {
-    (0..count)
+    (1..=count)
         .map(|n| format!("{}\n", format!("{n:02x}").repeat(20)))
         .collect()
 }
@@ -227,6 +227,29 @@ mod outcomes {
         Outcome {
             result: Err(failure.into()),
             stamp: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_being_written_does_not_confirm_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), "[{file: list.txt}]");
+        let mut watched = Watched::new(Arc::clone(&config.lists.all[0]), 1, None);
+        for (seconds, written, entries, is_up) in [
+            (0, Some(20), 20, true),
+            (30, Some(2), 20, false),
+            (60, Some(3), 20, false),
+            (90, Some(4), 20, false),
+            (120, None, 4, true),
+        ] {
+            if let Some(written) = written {
+                fs::write(folder.path().join("list.txt"), lines(written)).unwrap();
+            }
+            let outcome = watched.begin(downloader()).run().await;
+            watched.end(outcome, 0.0, now(seconds));
+            let row = watched.row();
+            let expected = (Some(entries), Some(is_up));
+            assert_eq!((row.entries, row.is_up), expected, "{seconds}");
         }
     }
 

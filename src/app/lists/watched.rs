@@ -156,6 +156,9 @@ impl Watched {
         self.is_busy = false;
         let is_same_file = outcome.stamp.is_some() && outcome.stamp == self.stamp;
         self.stamp = outcome.stamp;
+        if matches!(self.list.source, ListSource::File(_)) && !is_same_file {
+            self.guard.file_changed(now.mono);
+        }
         let retry_after = outcome.result.as_ref().err().and_then(|it| it.retry_after);
         let fetched = match &outcome.result {
             Ok(Content::List(list, _)) => Fetched::List(list),
