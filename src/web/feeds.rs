@@ -103,7 +103,7 @@ impl Endpoint {
                 files: files.as_deref(),
             };
             let body = write(&snapshot, &query, &selection, place);
-            let fields = validators::of_content(&body, selection.latest(), snapshot.taken);
+            let fields = validators::of_content(&body);
             let write = move |sink: &mut PageWriter| sink.write_str(&body).map_err(|_| PageAborted);
             (fields, write)
         };
