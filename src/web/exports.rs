@@ -11,7 +11,6 @@ mod csv;
 mod lists;
 
 use std::fmt;
-use std::sync::Arc;
 
 use hyper::header::{CONTENT_DISPOSITION, HeaderMap, HeaderValue};
 use seedwatch_exporter::{HttpResponse, PageAborted, PageWriter};
@@ -24,7 +23,6 @@ use super::events::{EventError, EventQuery, Events};
 use super::parameters::{Parameters, QueryError};
 use super::query::{Sort, TorrentQuery};
 use super::validators;
-use seedwatch_core::snapshot::Snapshot;
 
 const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 const ATOM: HeaderValue = HeaderValue::from_static("application/atom+xml; charset=utf-8");
@@ -111,7 +109,7 @@ async fn torrents_atom(
     let feed = move || {
         let selection = query.or_sort(Sort::LATEST).paged().select(&snapshot);
         let feed = atom::torrents(&snapshot, &query, &selection, &address);
-        (snapshot, feed)
+        feed
     };
     Ok(stream_feed(state, request, feed).await)
 }
@@ -126,7 +124,7 @@ async fn events_atom(state: &State, request: ReadRequest<'_>) -> Result<HttpResp
     let (own, address) = (request.query.to_owned(), state.address("events.atom"));
     let feed = move || {
         let feed = atom::events(&snapshot, &Events::of(&snapshot, query), &own, &address);
-        (snapshot, feed)
+        feed
     };
     Ok(stream_feed(state, request, feed).await)
 }
@@ -135,13 +133,13 @@ async fn events_atom(state: &State, request: ReadRequest<'_>) -> Result<HttpResp
 async fn stream_feed(
     state: &State,
     request: ReadRequest<'_>,
-    make: impl FnOnce() -> (Arc<Snapshot>, Result<Feed, fmt::Error>) + Send + 'static,
+    make: impl FnOnce() -> Result<Feed, fmt::Error> + Send + 'static,
 ) -> HttpResponse {
     let prepare = move || {
-        let (snapshot, feed) = make();
+        let feed = make();
         let fields = feed.as_ref().map_or_else(
             |_| HeaderMap::new(),
-            |feed| validators::of_content(&feed.xml, Some(feed.updated), snapshot.taken),
+            |feed| validators::of_content(&feed.xml),
         );
         let write = move |sink: &mut PageWriter| match feed {
             Ok(feed) => write_whole(&feed.xml, sink),
@@ -157,7 +155,7 @@ async fn trackers(state: &State, request: ReadRequest<'_>) -> Result<HttpRespons
     let snapshot = state.snapshot.load_full();
     let list = move || {
         let list = lists::trackers(&snapshot);
-        let fields = validators::of_content(&list, None, snapshot.taken);
+        let fields = validators::of_content(&list);
         (fields, move |sink: &mut PageWriter| {
             write_whole(&list, sink)
         })

@@ -91,7 +91,7 @@ impl Endpoint {
         let prepare = move || {
             let selection = Selection::of(&snapshot, &query.selects(&token));
             let body = write(&snapshot, &query, &selection, root.as_deref());
-            let fields = validators::of_content(&body, selection.latest(), snapshot.taken);
+            let fields = validators::of_content(&body);
             let write = move |sink: &mut PageWriter| sink.write_str(&body).map_err(|_| PageAborted);
             (fields, write)
         };

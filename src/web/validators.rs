@@ -7,13 +7,10 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use data_encoding::HEXLOWER;
-use hyper::header::{
-    CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-};
+use hyper::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use sha2::{Digest, Sha256};
 
-use super::timestamp::http_date;
-use seedwatch_core::snapshot::{Snapshot, Unix};
+use seedwatch_core::snapshot::Snapshot;
 
 /// Bytes of a digest that stand in a tag.
 const DIGEST_LENGTH: usize = 16;
@@ -34,19 +31,12 @@ impl Generations {
     }
 }
 
-/// Returns the version of an answer with this content. `changed` is the time of the last change,
-/// if it is known, and `now` that of the snapshot.
-pub(super) fn of_content(content: &str, changed: Option<Unix>, now: Unix) -> HeaderMap {
+/// Returns the version of an answer with this content. There is no `Last-Modified`: nobody knows
+/// when the content was last another one, because entries also leave and texts change.
+pub(super) fn of_content(content: &str) -> HeaderMap {
     let digest = Sha256::digest(content);
     let digest = digest.get(..DIGEST_LENGTH).unwrap_or_default();
-    let mut fields = fields(format!("W/\"{}\"", HEXLOWER.encode(digest)));
-    // A further change within the same second would not be noticed (section 8.8.2.2).
-    if let Some(changed) = changed.filter(|changed| changed.0 < now.0)
-        && let Ok(date) = HeaderValue::try_from(http_date(changed))
-    {
-        fields.insert(LAST_MODIFIED, date);
-    }
-    fields
+    fields(format!("W/\"{}\"", HEXLOWER.encode(digest)))
 }
 
 fn fields(tag: String) -> HeaderMap {
@@ -64,8 +54,6 @@ fn fields(tag: String) -> HeaderMap {
 pub(super) struct KnownVersion {
     /// `If-None-Match`.
     tags: Option<String>,
-    /// `If-Modified-Since`.
-    since: Option<String>,
 }
 
 impl KnownVersion {
@@ -73,27 +61,21 @@ impl KnownVersion {
     pub(super) fn of(request: &HeaderMap) -> Self {
         let lines = request.get_all(IF_NONE_MATCH).iter();
         let tags: Vec<_> = lines.filter_map(|line| line.to_str().ok()).collect();
-        let since = request.get(IF_MODIFIED_SINCE);
         Self {
             tags: request.contains_key(IF_NONE_MATCH).then(|| tags.join(",")),
-            since: since.and_then(|since| Some(since.to_str().ok()?.to_owned())),
         }
     }
 
-    /// Returns whether the client has the version of an answer with these header fields. The date
-    /// counts only without a tag (RFC 9110, section 13.1.3).
+    /// Returns whether the client has the version of an answer with these header fields.
+    /// `If-Modified-Since` says nothing about an answer without a date (RFC 9110, section 13.1.3).
     pub(super) fn is(&self, answer: &HeaderMap) -> bool {
-        let text = |name| answer.get(name).and_then(|value| value.to_str().ok());
-        if let Some(tags) = &self.tags {
-            let Some(tag) = text(ETAG) else { return false };
-            let mut tags = tags.split(',').map(str::trim);
-            // Weak comparison (section 8.8.3.2). None of our tags has a comma.
-            return tags.any(|other| other == "*" || opaque(other) == opaque(tag));
-        }
-        let date = |text: &str| httpdate::parse_http_date(text).ok();
-        let since = self.since.as_deref().and_then(date);
-        let changed = text(LAST_MODIFIED).and_then(date);
-        since.is_some_and(|since| changed.is_some_and(|changed| changed <= since))
+        let tag = answer.get(ETAG).and_then(|value| value.to_str().ok());
+        let (Some(tags), Some(tag)) = (&self.tags, tag) else {
+            return false;
+        };
+        // Weak comparison (section 8.8.3.2). None of our tags has a comma.
+        let mut tags = tags.split(',').map(str::trim);
+        tags.any(|other| other == "*" || opaque(other) == opaque(tag))
     }
 }
 
@@ -128,15 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_counts_before_a_date() {
-        let answer = of_content("text", Some(Unix(1_790_000_000)), Unix(1_790_000_100));
+    fn only_a_tag_says_what_a_client_has() {
+        let answer = of_content("text");
         let tag = answer[ETAG].to_str().unwrap();
-        let (date, later) = (
-            "Mon, 21 Sep 2026 14:13:20 GMT",
-            "Mon, 21 Sep 2026 14:13:21 GMT",
-        );
-        let earlier = "Mon, 21 Sep 2026 14:13:19 GMT";
-        assert_eq!(answer[LAST_MODIFIED], date);
+        let date = "Mon, 21 Sep 2099 14:13:20 GMT";
         let other = "W/\"0\"";
         for (fields, expected) in [
             (&[][..], false),
@@ -149,19 +126,9 @@ mod tests {
                 &[("if-none-match", other), ("if-modified-since", date)],
                 false,
             ),
-            (&[("if-modified-since", date)], true),
-            (&[("if-modified-since", later)], true),
-            (&[("if-modified-since", earlier)], false),
-            (&[("if-modified-since", "yesterday")], false),
+            (&[("if-modified-since", date)], false),
         ] {
             assert_eq!(request(fields).is(&answer), expected, "{fields:?}");
         }
-    }
-
-    #[test]
-    fn a_second_that_is_not_over_is_no_date() {
-        let now = Unix(1_790_000_000);
-        assert!(!of_content("", Some(now), now).contains_key(LAST_MODIFIED));
-        assert!(!of_content("", None, now).contains_key(LAST_MODIFIED));
     }
 }

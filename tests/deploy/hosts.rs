@@ -6,7 +6,7 @@ use crate::documents::walk;
 use crate::root;
 
 /// Hosts of other projects to which files link, and public trackers of examples.
-const REAL: [&str; 11] = [
+const REAL: [&str; 12] = [
     "creativecommons.org",
     "db-ip.com",
     "github.com/prometheus/",
@@ -17,6 +17,7 @@ const REAL: [&str; 11] = [
     "prometheus.io",
     "rustup.rs",
     "www.bittorrent.org",
+    "www.naturalearthdata.com",
     "www.w3.org",
 ];
 

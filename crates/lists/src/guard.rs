@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_file_confirms_itself_only_when_it_stays_as_it_is() {
         let mut guard = Guard::of_file(HOUR);
-        let shrunken = Ruling::Refused(ListFailure::Shrunken);
+        let shrunken = Decision::Refused(ListFailure::Shrunken);
         let mut look = |second: u64, is_changed: bool, entries: usize| {
             let now = Mono::default().after(Duration::from_secs(second));
             if is_changed {
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(look(60, true, 30), shrunken);
         // After a reload.
         assert_eq!(look(61, false, 30), shrunken);
-        assert_eq!(look(91, false, 30), Ruling::Accepted);
+        assert_eq!(look(91, false, 30), Decision::Accepted);
     }
 
     #[test]

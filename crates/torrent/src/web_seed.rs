@@ -50,7 +50,36 @@ pub struct WebSeed {
     /// Scheme, host, and port unless it is the default one.
     origin: Box<str>,
     url: Secret<Box<str>>,
-    has_query: bool,
+    /// Whether a part of the URL may be a secret.
+    is_personal: bool,
+}
+
+/// Fewest characters of a word that looks like a passkey. The identifiers of common archives and
+/// the digits of a date are shorter.
+const KEY_LENGTH: usize = 16;
+
+/// Returns whether a segment of a path may hold a passkey. Names of files differ from passkeys in
+/// that they are words: a passkey is a long run of letters and digits, with both among them. A
+/// parameter (RFC 3986, section 3.3) is like a query. An encoded letter or digit hides something.
+fn may_be_passkey(segment: &str) -> bool {
+    let has_parameter = segment.contains([';', '=']);
+    let hides = segment.match_indices('%').any(|(at, _)| {
+        let code = segment.get(at + 1..at + 3);
+        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        code.is_none_or(|code| code.is_ascii_alphanumeric() || matches!(code, b';' | b'=' | b'?'))
+    });
+    let mut runs = segment.split(|c: char| !c.is_ascii_alphanumeric());
+    has_parameter || hides || runs.any(is_key)
+}
+
+/// Returns whether a run of letters and digits is long and mixed, or long and hexadecimal.
+fn is_key(run: &str) -> bool {
+    let has_digit = run.bytes().any(|byte| byte.is_ascii_digit());
+    let has_letter = run.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let is_hexadecimal = run.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // Base32 and base64 without a digit are rare, but long ones are no word.
+    run.len() >= KEY_LENGTH && (has_digit && has_letter || is_hexadecimal)
+        || run.len() >= 2 * KEY_LENGTH
 }
 
 impl WebSeed {
@@ -100,7 +129,7 @@ impl WebSeed {
         Ok(Self {
             kind,
             origin: origin.into(),
-            has_query: url.query().is_some(),
+            is_personal: url.query().is_some() || url.path().split('/').any(may_be_passkey),
             url: Secret::new(url.as_str().into()),
         })
     }
@@ -115,9 +144,10 @@ impl WebSeed {
         self.url.expose()
     }
 
-    /// Returns the whole URL, unless a part of it may be a secret: queries sign requests.
+    /// Returns the whole URL, unless a part of it may be a secret: queries sign requests, and a
+    /// segment of the path may be a passkey.
     pub fn public_url(&self) -> Option<&str> {
-        (!self.has_query).then_some(&**self.url.expose())
+        (!self.is_personal).then_some(&**self.url.expose())
     }
 }
 
@@ -170,6 +200,38 @@ mod tests {
         assert_eq!(seed.public_url(), None);
         assert!(seed.secret_url().contains("SECRET"));
         assert!(!format!("{seed} {seed:?}").contains("SECRET"));
+    }
+
+    #[test]
+    fn a_segment_of_the_path_may_be_a_passkey() {
+        for (path, is_public) in [
+            ("download/", true),
+            (
+                "download/census-1921_archive.torrent/census%20(1921).tar.gz",
+                true,
+            ),
+            (
+                "pub/debian-cd/12.5.0/amd64/iso-dvd/debian-12.5.0-amd64-DVD-1.iso",
+                true,
+            ),
+            ("files/2024-01-31T10:20:30Z/%E2%82%AC.pdf", true),
+            ("Internationalization/documentation", true),
+            ("0123456789abcdef/files", false),
+            ("0123456789ABCDEF0123456789ABCDEF01234567", false),
+            ("0123456789012345/files", false),
+            ("deadbeefdeadbeef/files", false),
+            ("get.php/k3yK3yk3yK3yk3yK/file.iso", false),
+            ("key-mfrggzdfmztwq2lkmfrggzdf.bin", false),
+            ("MFRGGZDFMZTWQ2LKMFRGGZDF/file", false),
+            ("abcdefghijklmnopqrstuvwxyzabcdef/file", false),
+            ("files;key=hunter/file", false),
+            ("key=hunter/file", false),
+            ("files%3Bkey%3Dhunter/file", false),
+            ("%30123456789abcdef/file", false),
+        ] {
+            let seed = parse(&format!("https://w.example/{path}")).unwrap();
+            assert_eq!(seed.public_url().is_some(), is_public, "{path}");
+        }
     }
 
     #[test]

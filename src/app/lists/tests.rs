@@ -234,7 +234,7 @@ mod outcomes {
     async fn a_file_that_is_being_written_does_not_confirm_itself() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), "[{file: list.txt}]");
-        let mut watched = Watched::new(Arc::clone(&config.lists.all[0]), 1, None);
+        let mut watched = Watched::new(Arc::clone(&config.lists.all[0]), key_of(&config), None);
         for (seconds, written, entries, is_up) in [
             (0, Some(20), 20, true),
             (30, Some(2), 20, false),
@@ -247,7 +247,7 @@ mod outcomes {
             }
             let outcome = watched.begin(downloader()).run().await;
             watched.end(outcome, 0.0, now(seconds));
-            let row = watched.row();
+            let row = watched.row(now(seconds));
             let expected = (Some(entries), Some(is_up));
             assert_eq!((row.entries, row.is_up), expected, "{seconds}");
         }

@@ -25,8 +25,6 @@ const TORRENT: &str = "application/x-bittorrent";
 /// A feed that is written.
 pub(super) struct Feed {
     pub(super) xml: String,
-    /// The time of its latest entry.
-    pub(super) updated: Unix,
 }
 
 /// Where a feed stands, and what it links to.
@@ -132,7 +130,6 @@ impl Feed {
         let updated = updated.unwrap_or(snapshot.config.last_reload_success);
         let mut feed = Self {
             xml: String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"),
-            updated,
         };
         let xml = &mut feed.xml;
         writeln!(

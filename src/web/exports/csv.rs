@@ -1,7 +1,7 @@
 //! Torrents as CSV (RFC 4180), for spreadsheets.
 //!
 //! A spreadsheet takes a cell for a formula that begins with `=`, `+`, `-`, `@`, a tab or a
-//! carriage return. Names come from strangers, so such a text has an apostrophe in front, which
+//! carriage return; some also for one in full width. Names come from strangers, so such a text has an apostrophe in front, which
 //! spreadsheets hide.
 
 use std::borrow::Cow;
@@ -14,7 +14,9 @@ use seedwatch_core::snapshot::{Count, GeoBreakdown, Snapshot, TorrentView, UnixO
 use seedwatch_core::verdict::{Advice, Condition};
 
 /// What makes a spreadsheet take a text for a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 11] = [
+    '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+];
 
 /// A torrent, and where its peers are.
 struct Row<'a> {
@@ -186,7 +188,13 @@ mod tests {
                 "=HYPERLINK(\"a\",\"b\")",
                 "\"'=HYPERLINK(\"\"a\"\",\"\"b\"\")\"",
             ),
+            ("＝1+1", "'＝1+1"),
+            ("＋1", "'＋1"),
+            ("－1", "'－1"),
+            ("＠SUM(A1)", "'＠SUM(A1)"),
+            ("\n=1", "\"'\n=1\""),
             ("a=1", "a=1"),
+            ("ａ＝1", "ａ＝1"),
             ("日本", "日本"),
         ] {
             assert_eq!(written(text), expected);
