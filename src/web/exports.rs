@@ -108,8 +108,7 @@ async fn torrents_atom(
     let address = state.address("torrents.atom");
     let feed = move || {
         let selection = query.or_sort(Sort::LATEST).paged().select(&snapshot);
-        let feed = atom::torrents(&snapshot, &query, &selection, &address);
-        feed
+        atom::torrents(&snapshot, &query, &selection, &address)
     };
     Ok(stream_feed(state, request, feed).await)
 }
@@ -122,10 +121,7 @@ async fn events_atom(state: &State, request: ReadRequest<'_>) -> Result<HttpResp
         Err(EventError::NoSuchTorrent) => return Ok(api::error::no_torrent()),
     };
     let (own, address) = (request.query.to_owned(), state.address("events.atom"));
-    let feed = move || {
-        let feed = atom::events(&snapshot, &Events::of(&snapshot, query), &own, &address);
-        feed
-    };
+    let feed = move || atom::events(&snapshot, &Events::of(&snapshot, query), &own, &address);
     Ok(stream_feed(state, request, feed).await)
 }
 
