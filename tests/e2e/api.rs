@@ -89,7 +89,7 @@ fn schemathesis_finds_no_answer_that_the_document_does_not_describe() {
     let report = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{report}\n{errors}");
-    assert!(report.contains("19 selected / 19 total"), "{report}");
+    assert!(report.contains("20 selected / 20 total"), "{report}");
     assert_eq!(daemon.get("/-/healthy").status, 200);
 }
 
