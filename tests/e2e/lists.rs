@@ -311,7 +311,7 @@ fn bad_servers_are_named_and_delay_no_other_list() {
     );
     let huge = File::create(nginx.root().join("huge.txt")).unwrap();
     huge.set_len(1 << 30).unwrap();
-    nginx.put("odd.txt", [&b"\0\x01\x02"[..], &[0xff; 64]].concat());
+    nginx.put("odd.txt", (0..=u8::MAX).collect::<Vec<_>>());
     let bad = [
         ("deep", nginx.url("deep.json"), "too_deep"),
         ("bomb", nginx.url("bomb.rss"), "entities"),
