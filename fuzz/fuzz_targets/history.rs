@@ -1,5 +1,5 @@
-//! Any bytes can be read as the daily history of a torrent; what was read is written as it was read.
-//! Run it as `krpc` is run.
+//! Any bytes can be read as the daily history of a torrent; what was read is written as it was
+//! read. Run it as `krpc` is run.
 
 #![no_main]
 

@@ -196,8 +196,8 @@ pub(super) async fn merge_saved(shared: &Arc<Shared>, config: &mut Config) -> u6
     })
 }
 
-/// Adds the entries of the copies that a running daemon saved, without changing its state directory.
-/// Reads files: call it where it delays nothing.
+/// Adds the entries of the copies that a running daemon saved, without changing its state
+/// directory. Reads files: call it where it delays nothing.
 pub(super) fn peek(config: &mut Config) {
     let Some(folder) = &config.state.path else {
         return;

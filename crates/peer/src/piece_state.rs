@@ -83,7 +83,8 @@ impl PieceState {
     }
 
     /// Notes whether a peer without BEP 6 is interested. It may leave out the bitfield if it has
-    /// nothing (BEP 3), as rtorrent does. A seeder in disguise leaves it out too, and wants nothing.
+    /// nothing (BEP 3), as rtorrent does. A seeder in disguise leaves it out too, and wants
+    /// nothing.
     pub(crate) fn interest(&mut self, is_interested: bool) {
         self.is_interested = is_interested;
     }

@@ -74,8 +74,8 @@ impl TorrentRow {
     }
 }
 
-/// One torrent at one tracker. There may be millions. So the row does not say when the next probe is
-/// due: only the queue of the tracker knows, whose waits move all of them at once
+/// One torrent at one tracker. There may be millions. So the row does not say when the next probe
+/// is due: only the queue of the tracker knows, whose waits move all of them at once
 /// ([`TrackerRow::next_probe`](super::TrackerRow::next_probe)).
 #[derive(Debug, Clone)]
 pub struct AnnounceRow {

@@ -173,8 +173,8 @@ impl<'a> RowBuilder<'a> {
         self.announces.push(row);
     }
 
-    /// Adds the health of a tracker, by [`Family::index`]. Returns whether it is offline, and why. It
-    /// is so for all its torrents, even for those that it was never asked about.
+    /// Adds the health of a tracker, by [`Family::index`]. Returns whether it is offline, and why.
+    /// It is so for all its torrents, even for those that it was never asked about.
     fn add_health<'p>(
         &mut self,
         health: [(Health, Mono); 2],

@@ -94,7 +94,8 @@ impl Advice {
 }
 
 impl Reason {
-    /// Returns the reason as a sentence without numbers, which is true of a moment in the past, too.
+    /// Returns the reason as a sentence without numbers, which is true of a moment in the past,
+    /// too.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::PeersNamed => "A source listed peers.",
